@@ -1,0 +1,148 @@
+#include "step.h"
+
+#include <math.h>
+
+#include "error.h"
+
+namespace sb {
+
+static size_t step_words(int64_t T, int64_t R, int64_t L, int64_t W) {
+  return SB_STEP_HEADER + T + (R + 1) + R + (R + 1) + W + L + L * SB_ROW_WORDS;
+}
+size_t step_words_max(const Limits& m) { return step_words(m.tokens, m.requests, m.rows, m.table); }
+size_t result_words_max(const Limits& m) { return (size_t)m.rows * (SB_RESULT_WORDS + 2 * SB_TOP_MAX); }
+
+static int check_count(const char* what, int least, int most, int got) {
+  if (got >= least && got <= most) return 0;
+  return fail("step: %s: expected %d..%d, got %d", what, least, most, got);
+}
+static int check_at(const char* what, int index, int64_t least, int64_t most, int64_t got) {
+  if (got >= least && got <= most) return 0;
+  return fail("step: %s[%d]: expected %lld..%lld, got %lld", what, index, (long long)least, (long long)most,
+              (long long)got);
+}
+
+static int check_header(const Program& p, const int32_t* words, int count, Step* s) {
+  const Limits& m = p.limits;
+  if (count < SB_STEP_HEADER) return fail("step: expected at least %d words, got %d", SB_STEP_HEADER, count);
+  if (words[0] != SB_ABI_VERSION) return fail("step: version: expected %d, got %d", SB_ABI_VERSION, words[0]);
+  s->tokens = words[1];
+  s->requests = words[2];
+  s->rows = words[3];
+  s->table_entries = words[4];
+  if (check_count("tokens", 1, m.tokens, s->tokens)) return -1;
+  if (check_count("requests", 1, m.requests < s->tokens ? m.requests : s->tokens, s->requests)) return -1;
+  if (check_count("logits rows", 0, m.rows, s->rows)) return -1;
+  if (check_count("page-table entries", 1, m.table, s->table_entries)) return -1;
+  for (int i = 5; i < SB_STEP_HEADER; i++) {
+    if (check_at("header", i, 0, 0, words[i])) return -1;
+  }
+  size_t expected = step_words(s->tokens, s->requests, s->rows, s->table_entries);
+  if ((size_t)count != expected) return fail("step: expected %zu words, got %d", expected, count);
+  return 0;
+}
+
+static int check_requests(const Program& p, const Step& s) {
+  if (check_at("begin", 0, 0, 0, s.begin[0]) || check_at("pages", 0, 0, 0, s.pages[0])) return -1;
+  for (int r = 0; r < s.requests; r++) {
+    bool last = r + 1 == s.requests;
+    if (check_at("begin", r + 1, last ? s.tokens : s.begin[r] + 1, s.tokens, s.begin[r + 1])) return -1;
+    if (check_at("pages", r + 1, last ? s.table_entries : s.pages[r], s.table_entries, s.pages[r + 1])) return -1;
+    if (check_at("start", r, 0, INT32_MAX, s.start[r])) return -1;
+    int64_t end = (int64_t)s.start[r] + s.begin[r + 1] - s.begin[r];
+    int64_t covered = (int64_t)(s.pages[r + 1] - s.pages[r]) * SB_PAGE_TOKENS;
+    if (end > covered) {
+      return fail("step: request %d has positions up to %lld: expected a page table of at least %lld entries, got %d",
+                  r, (long long)end - 1, (long long)(end + SB_PAGE_TOKENS - 1) / SB_PAGE_TOKENS,
+                  s.pages[r + 1] - s.pages[r]);
+    }
+  }
+  for (int i = 0; i < s.table_entries; i++) {
+    if (check_at("table", i, 0, p.limits.pages - 1, s.table[i])) return -1;
+  }
+  return 0;
+}
+
+static float float_of(int32_t word) {
+  float f;
+  memcpy(&f, &word, 4);
+  return f;
+}
+
+static int check_float(int row, const char* what, int32_t word, bool open_below, float most) {
+  float f = float_of(word);
+  if (isfinite(f) && f <= most && (open_below ? f > 0 : f >= 0)) return 0;
+  return fail("step: row %d: %s: expected a number in %s0, %g], got %g", row, what, open_below ? "(" : "[",
+              (double)most, (double)f);
+}
+
+static int check_sampling(const Program& p, const Step& s, int row) {
+  const int32_t* w = s.row_sampling(row);
+  int values = p.sample_values;
+  if (check_at("sampling target of row", row, -1, values - 1, w[0])) return -1;
+  if (check_float(row, "temperature", w[1], false, 3e38f)) return -1;
+  if (check_float(row, "top_p", w[2], true, 1)) return -1;
+  if (check_float(row, "min_p", w[3], false, 1)) return -1;
+  if (check_at("sampling top_k of row", row, 1, INT32_MAX, w[4])) return -1;
+  if (check_at("sampling position of row", row, 0, INT32_MAX, w[7])) return -1;
+  int most = values < SB_TOP_MAX ? values : SB_TOP_MAX;
+  if (check_at("sampling top count of row", row, 0, most, w[8])) return -1;
+  return check_at("sampling flags of row", row, 0, 1, w[9]);
+}
+
+int check_step(const Program& p, const int32_t* words, int count, Step* s) {
+  if (check_header(p, words, count, s)) return -1;
+  const int32_t* at = words + SB_STEP_HEADER;
+  auto take = [&at](int n) { return (at += n) - n; };
+  s->ids = const_cast<int32_t*>(take(s->tokens));
+  s->begin = take(s->requests + 1);
+  s->start = take(s->requests);
+  s->pages = take(s->requests + 1);
+  s->table = take(s->table_entries);
+  s->rows_of = take(s->rows);
+  s->sampling = take(s->rows * SB_ROW_WORDS);
+
+  for (int i = 0; i < s->tokens; i++) {
+    if (check_at("ids", i, -(int64_t)p.last_rows, p.vocabulary - 1, s->ids[i])) return -1;
+  }
+  if (check_requests(p, *s)) return -1;
+  for (int i = 0; i < s->rows; i++) {
+    if (check_at("rows", i, i ? s->rows_of[i - 1] : 0, s->tokens - 1, s->rows_of[i])) return -1;
+    if (p.sample_values && check_sampling(p, *s, i)) return -1;
+  }
+  return 0;
+}
+
+int plan_results(const Program& p, Step& s) {
+  if (!p.sample_values) return 0;
+  int at = s.rows * SB_RESULT_WORDS;
+  for (int row = 0; row < s.rows; row++) {
+    s.top_begin[row] = at;
+    at += 2 * s.row_sampling(row)[8];
+  }
+  return at;
+}
+
+int resolve_ids(const Program& p, Step& s) {
+  for (int i = 0; i < s.tokens; i++) {
+    if (s.ids[i] >= 0) continue;
+    if (p.previous_failed) return fail("step: ids[%d] is a token of the preceding step, which failed", i);
+    s.ids[i] = p.previous_tokens[-1 - s.ids[i]];
+    // A target row may name a token of the logits that the table lacks.
+    if (s.ids[i] >= p.vocabulary) return fail("step: ids[%d]: expected below %d, got %d", i, p.vocabulary, s.ids[i]);
+  }
+  return 0;
+}
+
+void derive_positions(Step& s) {
+  for (int r = 0; r < s.requests; r++) {
+    const int32_t* table = s.table + s.pages[r];
+    for (int i = s.begin[r]; i < s.begin[r + 1]; i++) {
+      int position = s.start[r] + i - s.begin[r];
+      s.position[i] = position;
+      s.kv_slot[i] = table[position / SB_PAGE_TOKENS] * SB_PAGE_TOKENS + position % SB_PAGE_TOKENS;
+    }
+  }
+}
+
+}  // namespace sb

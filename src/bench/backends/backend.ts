@@ -1,0 +1,48 @@
+/** A wire format: how a request is written and how its reply is read. One file each beside this one. */
+import type { BenchOptions } from "../options.ts";
+import type { BenchRequest, Failure, Usage } from "../request.ts";
+
+export interface Backend {
+  readonly path: string;
+  /** Whether the request carries the bearer token. */
+  readonly authorized: boolean;
+  /** Whether prompts may be token ids. */
+  readonly takesIds: boolean;
+  /** The JSON text of a request, byte for byte as bench_serving sends it. */
+  body(request: BenchRequest, model: string, options: BenchOptions): string;
+  newReader(options: BenchOptions): ReplyReader;
+}
+
+export interface ReplyReader {
+  readonly reply: Reply;
+  /** Takes a non-blank line of a 200 reply, `atS` seconds after the send. Returns why the request failed, or null. */
+  line(line: string, atS: number): Failure | null;
+  /** The body has ended. */
+  end(): Failure | null;
+}
+
+/** What a reply said, and when. Seconds from the send. */
+export class Reply {
+  ttftS = 0;
+  latencyS = 0;
+  readonly itlsS: number[] = [];
+  text = "";
+  usage: Usage | null = null;
+  private lastTokenS: number | null = null;
+  private readonly gapBeforeFirst: boolean;
+
+  /** @param gapBeforeFirst counts the time to the first token as a gap too (bench_serving up to 0.2.11). */
+  constructor(gapBeforeFirst: boolean) {
+    this.gapBeforeFirst = gapBeforeFirst;
+  }
+
+  /** An event that carries generated text. */
+  token(text: string, atS: number): void {
+    if (this.lastTokenS === null) this.ttftS = atS;
+    if (this.lastTokenS !== null || this.gapBeforeFirst) this.itlsS.push(atS - (this.lastTokenS ?? 0));
+    this.lastTokenS = atS;
+    this.text += text;
+  }
+}
+
+export const malformed = (message: string): Failure => ({ class: "malformed", message });

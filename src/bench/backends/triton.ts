@@ -1,0 +1,64 @@
+/**
+ * `generate_stream` of a Triton server with TensorRT-LLM. It has no way to ignore the end of sequence, so the
+ * length is forced by `min_length` and an end id that no vocabulary has. Every event counts as a token, empty
+ * or not; latency ends with the last of them, and a reply without any is a success of latency 0: all as in
+ * bench_serving.
+ */
+import type { BenchOptions } from "../options.ts";
+import { float, jsonDumps, parseJson } from "../python-values.ts";
+import type { PythonValue } from "../python-values.ts";
+import type { BenchRequest, Failure } from "../request.ts";
+import { readLine } from "../transport/sse.ts";
+import type { Backend, ReplyReader } from "./backend.ts";
+import { Reply, malformed } from "./backend.ts";
+
+const impossibleEndId = 1048576;
+
+export const tritonGenerateStream: Backend = {
+  path: "/v2/models/ensemble/generate_stream",
+  authorized: false,
+  takesIds: false,
+  body: writeBody,
+  newReader: () => new GenerateStreamReader(),
+};
+
+function writeBody({ prompt, outputLen }: BenchRequest, _model: string, options: BenchOptions): string {
+  const fields: Record<string, PythonValue> = {
+    accumulate_tokens: true,
+    text_input: prompt,
+    temperature: float(0.000001),
+    top_p: float(1),
+    max_tokens: outputLen,
+    stream: true,
+    ...(options.disableIgnoreEos ? {} : { min_length: outputLen, end_id: impossibleEndId }),
+    ...options.extraRequestBody,
+  };
+  return jsonDumps(fields);
+}
+
+class GenerateStreamReader implements ReplyReader {
+  readonly reply = new Reply(false);
+
+  line(line: string, atS: number): Failure | null {
+    const read = readLine(line);
+    if (!read) return null;
+    let event: { text_output?: unknown; error?: unknown } | null;
+    try {
+      event = parseJson(read.payload) as typeof event;
+    } catch {
+      return malformed(`an event is not JSON: '${read.payload.slice(0, 80)}'`);
+    }
+    const text = event?.text_output;
+    if (typeof text === "string") {
+      this.reply.token(text, atS);
+      this.reply.latencyS = atS;
+      return null;
+    }
+    if (event?.error) return { class: "error event", message: String(event.error) };
+    return malformed("an event without text_output");
+  }
+
+  end(): Failure | null {
+    return null;
+  }
+}

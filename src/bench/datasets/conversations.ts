@@ -1,0 +1,78 @@
+/** Conversations in ShareGPT's format: the file named, the default file, or the synthetic corpus. */
+import { BenchError } from "../errors.ts";
+import { existsSync, statSync } from "node:fs";
+import { readJsonArray } from "./json-array.ts";
+import { syntheticConversations } from "./synthetic.ts";
+
+/** The first two turns. */
+export type Exchange = readonly [prompt: string, reply: string];
+
+export interface Conversations {
+  readonly exchanges: Exchange[];
+  readonly source: string;
+}
+export interface ConversationOptions {
+  readonly datasetPath: string;
+  readonly numPrompts: number;
+  readonly allowTruncated: boolean;
+  readonly note: (line: string) => void;
+}
+
+/** bench_serving downloads this file to the working directory; here it is used when it is there. */
+export const defaultFile = "ShareGPT_V3_unfiltered_cleaned_split.json";
+const address =
+  "https://huggingface.co/datasets/anon8231489123/ShareGPT_Vicuna_unfiltered/resolve/main/" + defaultFile;
+
+/** All conversations of at least two turns, in the order of the file. Throws a BenchError with what to do. */
+export function loadConversations(options: ConversationOptions): Conversations {
+  const { datasetPath, note } = options;
+  if (datasetPath !== "") return fromFile(datasetPath, options);
+  if (isFile(defaultFile)) return fromFile(defaultFile, options);
+  const exchanges = syntheticConversations(options.numPrompts);
+  note(
+    `No --dataset-path and no ${defaultFile} here: using ${exchanges.length} synthetic conversations. ` +
+      `For figures that compare with published ones, download ${address}`,
+  );
+  return { exchanges, source: "synthetic" };
+}
+
+function fromFile(path: string, { allowTruncated, note }: ConversationOptions): Conversations {
+  if (!isFile(path)) {
+    const problem = existsSync(path) ? "is not a file" : "does not exist";
+    throw new BenchError(
+      `--dataset-path: '${path}' ${problem}. Download ShareGPT with: curl -LO ${address} ` +
+        `- or leave the flag out to use a synthetic corpus.`,
+    );
+  }
+  const { items, truncation } = readJsonArray(path);
+  if (truncation) {
+    const { line, byte, bytes } = truncation;
+    const where = `is cut off: it ends at byte ${bytes}, inside the conversation that begins on line ${line} (byte ${byte})`;
+    if (!allowTruncated) {
+      throw new BenchError(
+        `${path} ${where}. ${items.length} conversations before it are whole; ` +
+          `download the file again, or use them with --allow-truncated.`,
+      );
+    }
+    note(`${path} ${where}; using the ${items.length} conversations before it.`);
+  }
+  return { exchanges: items.map((item, i) => exchangeOf(item, i, path)).filter((e) => e !== null), source: path };
+}
+
+/** null for fewer than two turns. Lone surrogates, which no tokenizer takes, become U+FFFD. */
+function exchangeOf(item: unknown, index: number, path: string): Exchange | null {
+  const turns = (item as { conversations?: unknown } | null)?.conversations;
+  if (!Array.isArray(turns)) {
+    throw new BenchError(
+      `${path}: element ${index} has no "conversations" list; expected [{"conversations": [{"from", "value"}, ...]}, ...].`,
+    );
+  }
+  if (turns.length < 2) return null;
+  const [prompt, reply] = turns.slice(0, 2).map((turn) => (turn as { value?: unknown } | null)?.value);
+  if (typeof prompt !== "string" || typeof reply !== "string") {
+    throw new BenchError(`${path}: element ${index} has a turn whose "value" is not a string.`);
+  }
+  return [prompt.toWellFormed(), reply.toWellFormed()];
+}
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;

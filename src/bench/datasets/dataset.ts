@@ -1,0 +1,22 @@
+/** What every data set gives: the requests in order of arrival, and where they came from. */
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { BenchOptions } from "../options.ts";
+import type { NumpyRandom } from "../random/numpy.ts";
+import type { PythonRandom } from "../random/python.ts";
+import type { BenchRequest } from "../request.ts";
+
+export interface Dataset {
+  readonly requests: readonly BenchRequest[];
+  /** A file name, "synthetic" or "random ids". */
+  readonly source: string;
+}
+
+export interface DatasetContext {
+  readonly options: BenchOptions;
+  readonly tokenizer: Tokenizer;
+  /** The two global generators of bench_serving, seeded once a run; draws advance them. */
+  readonly python: PythonRandom;
+  readonly numpy: NumpyRandom;
+  /** Tells the user one line. */
+  readonly note: (line: string) => void;
+}

@@ -1,0 +1,112 @@
+/** What a benchmark run is asked to do: the flags of bench_serving v0.2.7 and a few of our own, as plain data. */
+import type { RequestRate } from "./arrivals.ts";
+
+export const backends = ["sglang", "vllm", "lmdeploy", "trt"] as const;
+export type BackendName = (typeof backends)[number];
+
+export const datasets = ["sharegpt", "random", "random-ids"] as const;
+export type DatasetName = (typeof datasets)[number];
+
+/** The version of bench_serving whose result keys and inter-token rule hold. */
+export const compats = ["0.2.13", "0.2.7"] as const;
+export type Compat = (typeof compats)[number];
+
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | JsonValue[]
+  | { [key: string]: JsonValue };
+
+export interface BenchOptions {
+  readonly backend: BackendName;
+  /** Replaces http://host:port. */
+  readonly baseUrl: string | null;
+  readonly host: string;
+  /** null: the backend's usual port. */
+  readonly port: number | null;
+  readonly datasetName: DatasetName;
+  /** "": the default file name in the working directory, else the synthetic corpus. */
+  readonly datasetPath: string;
+  /** null: the first model that the server lists. */
+  readonly model: string | null;
+  /** null: the model. */
+  readonly tokenizer: string | null;
+  readonly numPrompts: number;
+  readonly sharegptOutputLen: number | null;
+  readonly randomInputLen: number;
+  readonly randomOutputLen: number;
+  readonly randomRangeRatio: number;
+  readonly requestRate: RequestRate;
+  readonly seed: number;
+  readonly disableTqdm: boolean;
+  readonly multi: boolean;
+  readonly requestRateRange: string;
+  /** null: named after backend, date and data set, in the working directory. */
+  readonly outputFile: string | null;
+  readonly disableStream: boolean;
+  readonly disableIgnoreEos: boolean;
+  /** Merged into every request body last, so it may override. */
+  readonly extraRequestBody: { readonly [key: string]: JsonValue } | null;
+
+  readonly compat: Compat;
+  /** Clean up random prompts after decoding, as transformers 4 did. */
+  readonly decodeCleanup: boolean;
+  /** Use what is whole of a data set file that was cut off. */
+  readonly allowTruncated: boolean;
+  /** Further request headers, in order. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Sent as bearer token; bench_serving takes it from OPENAI_API_KEY and sends "None" without one. */
+  readonly apiKey: string | null;
+  /** One JSON line a request goes here. */
+  readonly recordsFile: string | null;
+}
+
+/** bench_serving's defaults (the same in 0.2.7 and 0.2.13; the former requires --backend). */
+export const defaultOptions: BenchOptions = {
+  backend: "sglang",
+  baseUrl: null,
+  host: "0.0.0.0",
+  port: null,
+  datasetName: "sharegpt",
+  datasetPath: "",
+  model: null,
+  tokenizer: null,
+  numPrompts: 1000,
+  sharegptOutputLen: null,
+  randomInputLen: 1024,
+  randomOutputLen: 128,
+  randomRangeRatio: 0,
+  requestRate: { perSecond: Infinity, integer: false },
+  seed: 0,
+  disableTqdm: false,
+  multi: false,
+  requestRateRange: "2,34,2",
+  outputFile: null,
+  disableStream: false,
+  disableIgnoreEos: false,
+  extraRequestBody: null,
+  compat: "0.2.13",
+  decodeCleanup: true,
+  allowTruncated: false,
+  headers: [],
+  apiKey: null,
+  recordsFile: null,
+};
+
+const defaultPorts: Record<BackendName, number> = {
+  sglang: 30000,
+  vllm: 8000,
+  lmdeploy: 23333,
+  trt: 8000,
+};
+
+export function portOf({ port, backend }: BenchOptions): number {
+  return port ?? defaultPorts[backend];
+}
+
+/** Root of the server's routes, without a slash at the end. */
+export function baseUrlOf(options: BenchOptions): string {
+  return options.baseUrl?.replace(/\/+$/, "") ?? `http://${options.host}:${portOf(options)}`;
+}

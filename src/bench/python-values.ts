@@ -1,0 +1,101 @@
+/**
+ * Values as Python prints them. Result files and tables are read by scripts written for bench_serving, so
+ * numbers must come out as its `json.dumps` and `str.format` write them.
+ */
+
+/** A Python float: 2 is written 2.0. Plain numbers are ints. */
+export class PythonFloat {
+  readonly value: number;
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+export const float = (value: number): PythonFloat => new PythonFloat(value);
+
+export type PythonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | PythonFloat
+  | readonly PythonValue[]
+  | { readonly [key: string]: PythonValue };
+
+/** `repr` of a float: the shortest digits that read back, an exponent from 1e16 up and below 1e-4. */
+export function floatRepr(x: number): string {
+  if (Number.isNaN(x)) return "nan";
+  if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
+  if (Object.is(x, -0)) return "-0.0";
+  const magnitude = Math.abs(x);
+  if (magnitude !== 0 && (magnitude >= 1e16 || magnitude < 1e-4)) {
+    return x.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
+  }
+  const digits = String(x);
+  return /[.e]/.test(digits) ? digits : `${digits}.0`;
+}
+
+/** `{:.2f}`: rounds the exact value, ties to even (`toFixed` takes them away from zero). */
+export function fixed2(x: number): string {
+  if (!Number.isFinite(x)) return floatRepr(x);
+  const eighths = Math.abs(x) * 8; // x.xx5 is exact in binary only for odd multiples of 1/8
+  const text = x.toFixed(2);
+  const tiedUp = Number.isInteger(eighths) && eighths % 2 === 1 && /[13579]$/.test(text);
+  return tiedUp ? (x - Math.sign(x) * 0.005).toFixed(2) : text;
+}
+
+/** `json.dumps` with its defaults: ASCII only, ", " and ": ", bare NaN and Infinity. */
+export function jsonDumps(value: PythonValue): string {
+  if (value instanceof PythonFloat) return jsonFloat(value.value);
+  if (typeof value === "string") return jsonString(value);
+  if (value === null || typeof value !== "object") return String(value);
+  if (isList(value)) return `[${value.map(jsonDumps).join(", ")}]`;
+  const fields = Object.entries(value).map(([key, field]) => `${jsonString(key)}: ${jsonDumps(field)}`);
+  return `{${fields.join(", ")}}`;
+}
+
+const isList = (value: PythonValue): value is readonly PythonValue[] => Array.isArray(value);
+
+function jsonFloat(x: number): string {
+  if (Number.isNaN(x)) return "NaN";
+  if (Number.isFinite(x)) return floatRepr(x);
+  return x > 0 ? "Infinity" : "-Infinity";
+}
+
+function jsonString(text: string): string {
+  return JSON.stringify(text).replaceAll(
+    // eslint-disable-next-line no-control-regex -- DEL is the one ASCII character that only Python escapes
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** `json.loads` also reads bare NaN and Infinity, which servers written in Python send; here they become null. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!/NaN|Infinity/.test(text)) throw error;
+    const bare = /"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)/g;
+    return JSON.parse(text.replace(bare, (token) => (token.startsWith('"') ? token : "null")));
+  }
+}
+
+/** `repr` of what `argparse` puts into a Namespace. */
+export function repr(value: PythonValue): string {
+  if (value instanceof PythonFloat) return floatRepr(value.value);
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "string") return stringRepr(value);
+  if (typeof value === "number") return String(value);
+  if (isList(value)) return `[${value.map(repr).join(", ")}]`;
+  return `{${Object.entries(value)
+    .map(([key, field]) => `${stringRepr(key)}: ${repr(field)}`)
+    .join(", ")}}`;
+}
+
+function stringRepr(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const escapes: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
+  const body = text.replaceAll(/[\n\r\t\\]/g, (c) => escapes[c]!).replaceAll(quote, `\\${quote}`);
+  return quote + body + quote;
+}

@@ -1,0 +1,91 @@
+/** The result table: bench_serving's, to the byte, then what it leaves out. */
+import type { RequestRate } from "../arrivals.ts";
+import type { BackendName } from "../options.ts";
+import { fixed2, floatRepr } from "../python-values.ts";
+import type { LatencyFigures, LoadFigures, Metrics } from "../metrics.ts";
+
+const width = 50;
+
+export const rateText = ({ perSecond, integer }: RequestRate): string =>
+  integer ? String(perSecond) : floatRepr(perSecond);
+
+/** bench_serving's table, with the empty line before it. */
+export function resultTable(backend: BackendName, rate: RequestRate, metrics: Metrics): string {
+  const { ttft, tpot, itl } = metrics;
+  const lines = [
+    "",
+    title("Serving Benchmark Result", "="),
+    row("Backend:", backend),
+    row("Traffic request rate:", rateText(rate)),
+    row("Successful requests:", metrics.completed),
+    row("Benchmark duration (s):", fixed2(metrics.durationS)),
+    row("Total input tokens:", metrics.totalInput),
+    row("Total generated tokens:", metrics.totalOutput),
+    row("Total generated tokens (retokenized):", metrics.totalOutputRetokenized),
+    row("Request throughput (req/s):", fixed2(metrics.requestThroughput)),
+    row("Input token throughput (tok/s):", fixed2(metrics.inputThroughput)),
+    row("Output token throughput (tok/s):", fixed2(metrics.outputThroughput)),
+    section("End-to-End Latency"),
+    row("Mean E2E Latency (ms):", fixed2(metrics.meanE2eLatencyMs)),
+    row("Median E2E Latency (ms):", fixed2(metrics.medianE2eLatencyMs)),
+    section("Time to First Token"),
+    ...latencyRows("TTFT", ttft),
+    section("Time per Output Token (excl. 1st token)"),
+    ...latencyRows("TPOT", tpot),
+    section("Inter-token Latency"),
+    ...latencyRows("ITL", itl),
+    "=".repeat(width),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** Facts of a run that are not figures. */
+export interface RunFacts {
+  readonly dataset: string;
+  readonly planned: number;
+  readonly interrupted: boolean;
+}
+
+/** Our own lines below the table. */
+export function loadTable(facts: RunFacts, load: LoadFigures): string {
+  const failed = Object.entries(load.failures).flatMap(([name, count]) => [
+    row(`Failed, ${name}:`, count),
+    `  ${load.failureExamples[name]!.replaceAll(/\s+/g, " ").slice(0, 160)}`,
+  ]);
+  const lines = [
+    title("Load", "-"),
+    row("Data set:", facts.dataset),
+    row("Requests sent / planned:", `${load.sent} / ${facts.planned}`),
+    ...failed,
+    ...(load.withoutTokens > 0 ? [row("Successful without a token:", load.withoutTokens)] : []),
+    ...(load.serverOutputTokens === null
+      ? []
+      : [row("Output tokens by the server's count:", load.serverOutputTokens)]),
+    ...(Number.isNaN(load.sendRate) ? [] : [row("Achieved send rate (req/s):", fixed2(load.sendRate))]),
+    row("Median send lag (ms):", fixed2(load.lagP50Ms)),
+    row("P99 send lag (ms):", fixed2(load.lagP99Ms)),
+    row("Max send lag (ms):", fixed2(load.lagMaxMs)),
+    ...(facts.interrupted ? ["Interrupted: the figures are those of a part of the run."] : []),
+    "=".repeat(width),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** Python's `{:<40} {:<10}`. */
+const row = (label: string, value: string | number): string =>
+  `${label.padEnd(40)} ${String(value).padEnd(10)}`;
+
+const latencyRows = (name: string, figures: LatencyFigures): string[] => [
+  row(`Mean ${name} (ms):`, fixed2(figures.meanMs)),
+  row(`Median ${name} (ms):`, fixed2(figures.medianMs)),
+  row(`P99 ${name} (ms):`, fixed2(figures.p99Ms)),
+];
+
+const title = (text: string, fill: string): string => centred(` ${text} `, fill);
+const section = (text: string): string => centred(text, "-");
+
+/** Python's `{:^50}`: the odd column goes to the right. */
+function centred(text: string, fill: string): string {
+  const left = Math.floor((width - text.length) / 2);
+  return text.padStart(text.length + left, fill).padEnd(width, fill);
+}

@@ -1,0 +1,54 @@
+/** What is sent, and what became of it. */
+
+/** One request of a data set. */
+export interface BenchRequest {
+  /** Text, or token ids where the data set fixes the length exactly. */
+  readonly prompt: string | readonly number[];
+  /** Tokens of the prompt as counted when the set was made. */
+  readonly promptLen: number;
+  /** Tokens asked for. */
+  readonly outputLen: number;
+}
+
+export type FailureClass =
+  | "connection" // refused, reset, unknown host
+  | "timeout"
+  | `http ${number}`
+  | "error event" // the server reported an error inside a 200 stream
+  | "cut off" // the connection ended before the reply did
+  | "empty" // 200 with nothing in it
+  | "malformed" // not HTTP, or not the backend's format
+  | "interrupted"; // we gave up: Ctrl-C
+
+export interface Failure {
+  readonly class: FailureClass;
+  readonly message: string;
+}
+
+/** Token counts that the server itself reported. */
+export interface Usage {
+  readonly promptTokens: number | null;
+  readonly completionTokens: number | null;
+}
+
+/** The life of one request. Seconds; `scheduledS` and `sentS` from the start of the run, the others from the send. */
+export interface RequestRecord {
+  readonly index: number;
+  readonly promptLen: number;
+  /** Tokens asked for. */
+  readonly outputLen: number;
+  readonly scheduledS: number;
+  readonly sentS: number;
+  readonly firstByteS: number | null;
+  /** 0 when no token came. */
+  readonly ttftS: number;
+  /** Up to the last line of the reply. */
+  readonly latencyS: number;
+  /** Gaps between token events; in 0.2.7 the first is the time to first token. */
+  readonly itlsS: readonly number[];
+  readonly text: string;
+  readonly usage: Usage | null;
+  readonly status: number | null;
+  /** null: success. */
+  readonly failure: Failure | null;
+}

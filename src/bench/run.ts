@@ -1,0 +1,229 @@
+/** A whole benchmark: data set, warm-up, load at one rate or several, table and result line for each. */
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { version } from "../version.ts";
+import { arrivalTimes, parseRateRange } from "./arrivals.ts";
+import type { RequestRate } from "./arrivals.ts";
+import { backendOf } from "./backends/index.ts";
+import type { Backend } from "./backends/index.ts";
+import { buildDataset } from "./datasets/index.ts";
+import type { Dataset } from "./datasets/index.ts";
+import { BenchError } from "./errors.ts";
+import { requestTimeoutMs, runLoad } from "./load.ts";
+import type { LoadPlan, LoadResult, PreparedRequest } from "./load.ts";
+import { computeLoadFigures, computeMetrics } from "./metrics.ts";
+import type { LoadFigures, Metrics } from "./metrics.ts";
+import type { BenchOptions } from "./options.ts";
+import { NumpyRandom } from "./random/numpy.ts";
+import { PythonRandom } from "./random/python.ts";
+import * as jsonl from "./report/jsonl.ts";
+import { namespaceLine } from "./report/namespace.ts";
+import { Progress } from "./report/progress.ts";
+import { loadTable, rateText, resultTable } from "./report/table.ts";
+import type { RunFacts } from "./report/table.ts";
+import type { RequestRecord } from "./request.ts";
+import { fetchModel, prepareRequests, targetOf } from "./target.ts";
+import type { Target } from "./target.ts";
+
+/** The world outside, so that a session or a test can stand in for the terminal. */
+export interface BenchIo {
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  /** Whether standard error is a terminal, and how wide. */
+  readonly isTerminal: boolean;
+  readonly columns: number;
+  /** Ends the run early; what was measured by then is kept and reported. */
+  readonly signal: AbortSignal;
+  /** Loads a tokenizer by path, hub id or preset. Throws an Error that says what is missing. */
+  readonly loadTokenizer: (name: string) => Promise<Tokenizer>;
+}
+
+/** One rate's results. */
+export interface BenchRun {
+  readonly rate: RequestRate;
+  readonly metrics: Metrics;
+  readonly load: LoadFigures;
+  readonly facts: RunFacts;
+  readonly records: readonly RequestRecord[];
+}
+
+export interface BenchOutcome {
+  /** 0 all done; 1 a run failed (no request succeeded, or it could not begin); 130 interrupted. */
+  readonly exitCode: 0 | 1 | 130;
+  readonly runs: readonly BenchRun[];
+  /** Where the result lines lie; null when there are none. */
+  readonly outputFile: string | null;
+}
+
+/** Everything that the runs of one benchmark share. */
+interface Bench {
+  readonly options: BenchOptions;
+  readonly io: BenchIo;
+  readonly backend: Backend;
+  readonly target: Target;
+  readonly model: string;
+  readonly tokenizer: Tokenizer;
+  readonly dataset: Dataset;
+  readonly prepared: readonly PreparedRequest[];
+  readonly numpy: NumpyRandom;
+  readonly outputFile: string;
+}
+
+/** Runs a benchmark. Mistakes of the user and a server that cannot be used end in a sentence on stderr and exit code 1. */
+export async function runBench(options: BenchOptions, io: BenchIo): Promise<BenchOutcome> {
+  const runs: BenchRun[] = [];
+  let outputFile: string | null = null;
+  try {
+    const bench = await prepare(options, io);
+    const rates = options.multi ? parseRateRange(options.requestRateRange) : [options.requestRate];
+    for (const rate of rates) {
+      if (io.signal.aborted) break;
+      const run = await runRate(bench, rate);
+      if (!run) break;
+      runs.push(run);
+      ({ outputFile } = bench);
+    }
+  } catch (error) {
+    if (io.signal.aborted) return { exitCode: 130, runs, outputFile };
+    if (!(error instanceof BenchError)) throw error;
+    io.stderr(`${error.message}\n`);
+    return { exitCode: 1, runs, outputFile };
+  }
+  if (io.signal.aborted) return { exitCode: 130, runs, outputFile };
+  const failed = runs.some((run) => run.metrics.completed === 0);
+  return { exitCode: failed ? 1 : 0, runs, outputFile };
+}
+
+async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
+  const backend = backendOf[options.backend];
+  const python = new PythonRandom(options.seed);
+  const numpy = new NumpyRandom(options.seed);
+  checkOptions(options, backend);
+  const target = targetOf(options, backend);
+  const model = options.model ?? (await fetchModel(target, options, io.signal));
+  const tokenizer = await loadTokenizer(options.tokenizer ?? model, io);
+  if (!tokenizer.hasChatTemplate) io.stdout(chatTemplateWarning);
+  io.stdout(`${namespaceLine(options, model)}\n`);
+  const note = (line: string): void => io.stderr(`${line}\n`);
+  const dataset = buildDataset({ options, tokenizer, python, numpy, note });
+  if (dataset.requests.length === 0) {
+    throw new BenchError(`The data set (${dataset.source}) gives no request; nothing to send.`);
+  }
+  if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(dataset));
+  const prepared = prepareRequests(target, backend, dataset.requests, model, options);
+  const outputFile = options.outputFile ?? jsonl.defaultOutputFile(options, new Date());
+  return { options, io, backend, target, model, tokenizer, dataset, prepared, numpy, outputFile };
+}
+
+const chatTemplateWarning =
+  "\nWARNING It is recommended to use the `Chat` or `Instruct` model for benchmarking.\n" +
+  "Because when the tokenizer counts the output tokens, if there is gibberish, it might count incorrectly.\n\n";
+
+function checkOptions(options: BenchOptions, backend: Backend): void {
+  if (options.numPrompts < 1) throw new BenchError(`--num-prompts: ${options.numPrompts} is not above 0.`);
+  if (!(options.requestRate.perSecond > 0)) {
+    throw new BenchError(`--request-rate: ${options.requestRate.perSecond} is not above 0; 'inf' sends all at once.`);
+  }
+  if (!backend.authorized && options.model === null) {
+    throw new BenchError(`Please provide a model using \`--model\` when using \`${options.backend}\` backend.`);
+  }
+  if (!backend.takesIds && options.datasetName === "random-ids") {
+    throw new BenchError(
+      `--dataset-name: random-ids sends token ids, which the ${options.backend} backend does not take; use random.`,
+    );
+  }
+}
+
+async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
+  try {
+    return await io.loadTokenizer(name);
+  } catch (error) {
+    throw new BenchError(
+      `Cannot load the tokenizer '${name}': ${(error as Error).message}\n` +
+        "Name another with --tokenizer (a folder, a hub id or a preset).",
+      { cause: error },
+    );
+  }
+}
+
+function tokenTotals({ requests }: Dataset): string {
+  const input = requests.reduce((sum, request) => sum + request.promptLen, 0);
+  const output = requests.reduce((sum, request) => sum + request.outputLen, 0);
+  return `#Input tokens: ${input}\n#Output tokens: ${output}\n`;
+}
+
+/** null: interrupted before the measurement began. */
+async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
+  const { options, io, dataset, prepared } = bench;
+  const dueS = arrivalTimes(rate, prepared.length, bench.numpy);
+  io.stdout("Starting initial single prompt test run...\n");
+  await warmUp(bench);
+  if (io.signal.aborted) return null;
+  io.stdout("Initial test run completed. Starting main benchmark run...\n");
+  const startedAt = new Date().toISOString();
+  const { records, durationS } = await measure(bench, dueS);
+  const metrics = computeMetrics(records, durationS, bench.tokenizer);
+  const load = computeLoadFigures(records);
+  const facts = { dataset: dataset.source, planned: prepared.length, interrupted: io.signal.aborted };
+  if (metrics.completed === 0 && !facts.interrupted) {
+    io.stderr(
+      `All requests failed at request rate ${rateText(rate)}. ` +
+        "This is likely due to a misconfiguration on the benchmark arguments.\n",
+    );
+  }
+  io.stdout(resultTable(options.backend, rate, metrics) + loadTable(facts, load));
+  const identity = { servebench: version, compat: options.compat, model: bench.model, startedAt };
+  const line = jsonl.resultLine(
+    jsonl.resultFields(options, rate, metrics),
+    jsonl.furtherFields(identity, metrics, facts, load),
+  );
+  write("--output-file", bench.outputFile, [line]);
+  if (options.recordsFile !== null) write("--records", options.recordsFile, records.map(jsonl.recordLine));
+  return { rate, metrics, load, facts, records };
+}
+
+function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "requests" | "dueS"> {
+  return {
+    endpoint: target.endpoint,
+    newReader: () => backend.newReader(options),
+    timeoutMs: requestTimeoutMs,
+    signal: io.signal,
+    onSent: () => {},
+    onEnd: () => {},
+  };
+}
+
+/** Request 0, whole and alone, as in bench_serving. Throws a BenchError when it fails. */
+async function warmUp(bench: Bench): Promise<void> {
+  const requests = bench.prepared.slice(0, 1);
+  const { records } = await runLoad({ ...loadPlan(bench), requests, dueS: new Float64Array(1) });
+  const failure = records[0]?.failure;
+  if (!failure || failure.class === "interrupted") return;
+  throw new BenchError(
+    "Initial test run failed - Please make sure benchmark arguments are correctly specified. " +
+      `Error: ${failure.class}${failure.message === "" ? "" : `, ${failure.message}`}`,
+  );
+}
+
+async function measure(bench: Bench, dueS: Float64Array): Promise<LoadResult> {
+  const progress = new Progress(bench.prepared.length, bench.io, !bench.options.disableTqdm);
+  const result = await runLoad({
+    ...loadPlan(bench),
+    requests: bench.prepared,
+    dueS,
+    onSent: () => progress.sent++,
+    onEnd: ({ failure }) => {
+      progress.ended++;
+      if (failure) progress.failed++;
+    },
+  });
+  progress.close();
+  return result;
+}
+
+function write(flag: string, path: string, lines: readonly string[]): void {
+  try {
+    jsonl.appendLines(path, lines);
+  } catch (error) {
+    throw new BenchError(`${flag}: cannot write '${path}': ${(error as Error).message}`, { cause: error });
+  }
+}

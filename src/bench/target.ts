@@ -1,0 +1,90 @@
+/** Where requests go, and what the server calls its model. */
+import type { ConnectOptions } from "../runtime/index.ts";
+import type { Backend } from "./backends/index.ts";
+import { BenchError } from "./errors.ts";
+import type { PreparedRequest } from "./load.ts";
+import { baseUrlOf } from "./options.ts";
+import type { BenchOptions } from "./options.ts";
+import type { BenchRequest } from "./request.ts";
+import { postBytes } from "./transport/http.ts";
+import { version } from "../version.ts";
+
+export interface Target {
+  readonly endpoint: ConnectOptions;
+  readonly hostHeader: string;
+  /** Path of the requests. */
+  readonly path: string;
+  readonly modelsUrl: string;
+}
+
+/** Throws a BenchError when --base-url is not an address of a server. */
+export function targetOf(options: BenchOptions, backend: Backend): Target {
+  const base = baseUrlOf(options);
+  const url = URL.parse(base);
+  if (!url || !/^https?:$/.test(url.protocol) || url.hostname === "") {
+    const flag = options.baseUrl === null ? "--host" : "--base-url";
+    throw new BenchError(`${flag}: '${base}' is not a server's address; expected http://HOST:PORT.`);
+  }
+  const tls = url.protocol === "https:";
+  const port = url.port === "" ? (tls ? 443 : 80) : Number(url.port);
+  return {
+    endpoint: { host: url.hostname.replace(/^\[|\]$/g, ""), port, tls },
+    hostHeader: url.host,
+    path: url.pathname.replace(/\/$/, "") + backend.path,
+    modelsUrl: `${base}/v1/models`,
+  };
+}
+
+/** The id of the first model that the server lists. Throws a BenchError in bench_serving's words. */
+export async function fetchModel(
+  { modelsUrl }: Target,
+  options: BenchOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const headers = new Headers(options.headers as [string, string][]);
+  if (options.apiKey !== null) headers.set("Authorization", `Bearer ${options.apiKey}`);
+  let listed: { data?: readonly { id?: unknown }[] };
+  try {
+    const response = await fetch(modelsUrl, { headers, signal });
+    listed = (await response.json()) as typeof listed;
+  } catch (error) {
+    throw new BenchError(
+      `Failed to fetch model from ${modelsUrl}. Error: ${(error as Error).message}\n` +
+        "Please specify the correct host and port using `--host` and `--port`.",
+      { cause: error },
+    );
+  }
+  const id = listed?.data?.[0]?.id;
+  if (typeof id !== "string") {
+    throw new BenchError("No model specified or found. Please provide a model using `--model`.");
+  }
+  return id;
+}
+
+/** Writes all requests out, so that nothing is encoded while the clock runs. */
+export function prepareRequests(
+  target: Target,
+  backend: Backend,
+  requests: readonly BenchRequest[],
+  model: string,
+  options: BenchOptions,
+): PreparedRequest[] {
+  const headers = requestHeaders(backend, options);
+  return requests.map((request) => {
+    const body = backend.body(request, model, options);
+    return { request, bytes: postBytes(target.hostHeader, target.path, headers, body) };
+  });
+}
+
+/** bench_serving's headers, less Accept-Encoding: a compressed reply would blur the time of its tokens. */
+function requestHeaders(backend: Backend, { apiKey, headers }: BenchOptions): [string, string][] {
+  const usual: [string, string][] = [
+    ...(backend.authorized ? [["Authorization", `Bearer ${apiKey ?? "None"}`] as [string, string]] : []),
+    ["Accept", "*/*"],
+    ["User-Agent", `servebench/${version}`],
+    ["Content-Type", "application/json"],
+  ];
+  const given = new Set(headers.map(([name]) => name.toLowerCase()));
+  const kept = usual.filter(([name]) => !given.has(name.toLowerCase()));
+  return [...kept, ...headers.map(([name, value]): [string, string] => [name, value])];
+}

@@ -1,0 +1,147 @@
+/** One request and its reply over a connection of its own, as bench_serving makes one for each request. */
+import { runtime } from "../../runtime/index.ts";
+import type { ClientSocket, ConnectOptions } from "../../runtime/index.ts";
+import type { ReplyReader } from "../backends/backend.ts";
+import type { Failure } from "../request.ts";
+import { HttpFormatError, ResponseReader } from "./http.ts";
+import type { Inbox } from "./inbox.ts";
+import { LineSplitter } from "./sse.ts";
+
+const errorTextBytesMax = 2000;
+
+export interface ExchangeResult {
+  /** When the send began, on `performance.now()`'s clock. */
+  readonly sentMs: number;
+  readonly firstByteMs: number | null;
+  readonly status: number | null;
+  readonly failure: Failure | null;
+}
+
+export class Exchange {
+  readonly done: Promise<ExchangeResult>;
+  private readonly resolve: (result: ExchangeResult) => void;
+  private readonly sentMs: number;
+  private readonly reader: ReplyReader;
+  private readonly inbox: Inbox;
+  private readonly timer: ReturnType<typeof setTimeout>;
+  private readonly response: ResponseReader;
+  private readonly lines: LineSplitter;
+  private socket: ClientSocket | null = null;
+  private firstByteMs: number | null = null;
+  private status: number | null = null;
+  private reason = "";
+  private errorText = "";
+  private readMs = 0;
+  private failure: Failure | null = null;
+  private ended = false;
+
+  /** Connects and sends `request`; the clock of the reply starts here. */
+  constructor(
+    endpoint: ConnectOptions,
+    request: Uint8Array,
+    reader: ReplyReader,
+    inbox: Inbox,
+    timeoutMs: number,
+  ) {
+    const { promise, resolve } = Promise.withResolvers<ExchangeResult>();
+    this.done = promise;
+    this.resolve = resolve;
+    this.reader = reader;
+    this.inbox = inbox;
+    this.lines = new LineSplitter((line) => this.takeLine(line));
+    this.response = new ResponseReader({
+      head: (status, reason) => this.takeHead(status, reason),
+      body: (bytes) => this.takeBody(bytes),
+    });
+    this.timer = setTimeout(() => {
+      this.fail({ class: "timeout", message: `no end of the reply after ${timeoutMs / 1000} s` });
+    }, timeoutMs);
+    this.sentMs = performance.now();
+    this.connect(endpoint, request);
+  }
+
+  /** Gives the request up. */
+  fail(failure: Failure): void {
+    this.failure ??= failure;
+    this.end();
+  }
+
+  private connect(endpoint: ConnectOptions, request: Uint8Array): void {
+    runtime.connect(endpoint, {
+      open: (socket) => {
+        this.socket = socket;
+        if (this.ended) socket.destroy();
+        else socket.write(request);
+      },
+      data: (_socket, bytes) => {
+        const atMs = performance.now();
+        if (this.ended) return;
+        this.firstByteMs ??= atMs;
+        const copy = Buffer.from(bytes);
+        this.inbox.push({ atMs, read: () => this.read(copy, atMs) });
+      },
+      close: (socket, error) => {
+        const atMs = performance.now();
+        this.inbox.push({ atMs, read: () => this.closed(socket !== null, error, atMs, endpoint) });
+      },
+    });
+  }
+
+  private read(bytes: Uint8Array, atMs: number): void {
+    if (this.ended) return;
+    this.readMs = atMs;
+    try {
+      this.response.feed(bytes);
+    } catch (error) {
+      if (!(error instanceof HttpFormatError)) throw error;
+      this.failure ??= { class: "malformed", message: error.message };
+    }
+    if (this.failure) this.end();
+    else if (this.response.done) this.endReply();
+  }
+
+  private closed(opened: boolean, error: Error | null, atMs: number, { host, port }: ConnectOptions): void {
+    if (this.ended) return;
+    this.readMs = atMs;
+    const code = (error as { code?: string } | null)?.code ?? error?.message ?? "";
+    if (!opened) this.fail({ class: "connection", message: `cannot connect to ${host}:${port} ${code}`.trim() });
+    else if (error) this.fail({ class: "connection", message: `the connection broke ${code}`.trim() });
+    else if (this.response.close()) this.endReply();
+    else this.fail({ class: "cut off", message: "the connection closed before the reply was whole" });
+  }
+
+  private takeHead(status: number, reason: string): void {
+    this.status = status;
+    this.reason = reason;
+  }
+
+  private takeBody(bytes: Uint8Array): void {
+    if (this.status === 200) this.lines.feed(bytes);
+    else if (this.errorText.length < errorTextBytesMax) this.errorText += Buffer.from(bytes).toString("utf8");
+  }
+
+  private takeLine(line: string): void {
+    this.failure ??= this.reader.line(line, (this.readMs - this.sentMs) / 1000);
+  }
+
+  private endReply(): void {
+    if (this.status === 200) {
+      this.lines.end();
+      this.failure ??= this.reader.end();
+    } else {
+      const detail = this.errorText.slice(0, errorTextBytesMax).trim();
+      const message = [this.reason, detail].filter((part) => part !== "").join(": ");
+      this.failure = { class: `http ${this.status ?? 0}`, message };
+    }
+    this.end();
+  }
+
+  private end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    clearTimeout(this.timer);
+    this.socket?.destroy();
+    const { sentMs, firstByteMs, status, failure } = this;
+    this.resolve({ sentMs, firstByteMs, status, failure });
+  }
+}

@@ -1,0 +1,165 @@
+/** `servebench bench`: flags of SGLang's bench_serving v0.2.7 and a few of our own. */
+import { backends, compats, datasets } from "../bench/options.ts";
+import { defineCommand } from "./command.ts";
+import {
+  choiceFlag,
+  intFlag,
+  jsonFlag,
+  numberFlag,
+  switchFlag,
+  textFlag,
+  textListFlag,
+  UsageError,
+} from "./flags.ts";
+
+export const bench = defineCommand({
+  name: "bench",
+  aliases: ["bench_serving"],
+  summary: "load a server and tabulate its throughput and latency",
+  description:
+    "Sends the requests of a data set to a server, all at once or at a Poisson rate, and prints bench_serving's table: " +
+    "throughput, end-to-end latency, time to first token, time per output token, inter-token latency. " +
+    "One JSON line a run is appended to --output-file. Ctrl-C ends the run and reports what has finished.",
+  examples: [
+    {
+      line: "servebench bench --dataset-name random --num-prompts 3000 --random-input 1024 --random-output 1024 --random-range-ratio 0.5",
+      says: "the first offline run of SGLang's published comparison, against a server on port 30000",
+    },
+    {
+      line: "servebench bench --backend vllm --dataset-name random-ids --request-rate 4 --num-prompts 100",
+      says: "vLLM on port 8000, 4 requests a second on average, prompts sent as token ids of exact length",
+    },
+    {
+      line: "servebench bench --dataset-path ShareGPT_V3_unfiltered_cleaned_split.json --output-file runs.jsonl",
+      says: "1000 conversations of ShareGPT; cut -d':' -f12 runs.jsonl | cut -d',' -f1 prints the throughput",
+    },
+  ],
+  flags: {
+    backend: choiceFlag(
+      "The engine behind the server; decides path, body and default port.",
+      backends,
+      {
+        default: "sglang",
+      },
+    ),
+    "base-url": textFlag("Address of the server, instead of --host and --port; https works.", {
+      placeholder: "URL",
+    }),
+    host: textFlag("Host of the server.", { default: "0.0.0.0", placeholder: "HOST" }),
+    port: intFlag(
+      "Port of the server: 30000 for sglang, 8000 for vllm and trt, 23333 for lmdeploy.",
+      {
+        min: 1,
+        max: 65535,
+      },
+    ),
+    "dataset-name": choiceFlag(
+      "sharegpt: conversations; random: their text cut or repeated to random lengths; random-ids: random token ids, sent as ids.",
+      datasets,
+      { default: "sharegpt" },
+    ),
+    "dataset-path": textFlag(
+      "ShareGPT file. Without one, ShareGPT_V3_unfiltered_cleaned_split.json in this folder or else a built-in synthetic corpus.",
+      { default: "", placeholder: "FILE" },
+    ),
+    model: textFlag(
+      "Name of the model in requests; the first that the server lists if not given.",
+      {
+        placeholder: "NAME",
+      },
+    ),
+    tokenizer: textFlag(
+      "Folder, preset or cached model whose tokenizer counts tokens; --model if not given.",
+      {
+        placeholder: "PATH",
+      },
+    ),
+    "num-prompts": intFlag("Number of requests.", { default: 1000, min: 1 }),
+    "sharegpt-output-len": intFlag(
+      "Output tokens of each ShareGPT request, instead of the answer's length.",
+      {
+        min: 4,
+      },
+    ),
+    "random-input-len": intFlag("Most input tokens of a random request.", {
+      default: 1024,
+      min: 1,
+    }),
+    "random-output-len": intFlag("Most output tokens of a random request.", {
+      default: 128,
+      min: 0,
+    }),
+    "random-range-ratio": numberFlag("Random lengths are drawn from [ratio * len, len].", {
+      default: 0,
+      min: 0,
+      max: 1,
+    }),
+    "request-rate": numberFlag("Requests a second, Poisson arrivals; inf sends all at once.", {
+      default: Infinity,
+      min: 0,
+    }),
+    seed: intFlag("Seed of everything drawn.", { default: 0, min: 0, max: 2 ** 32 - 1 }),
+    "disable-tqdm": switchFlag("No progress bar."),
+    multi: switchFlag("One run for each rate of --request-rate-range."),
+    "request-rate-range": textFlag(
+      "Rates of --multi: start,stop,step (stop excluded) or a list of other than three.",
+      {
+        default: "2,34,2",
+        placeholder: "LIST",
+      },
+    ),
+    "output-file": textFlag(
+      "JSON lines are appended here; named after backend, date and data set if not given.",
+      {
+        placeholder: "FILE",
+      },
+    ),
+    "disable-stream": switchFlag("Ask for whole answers, not streams."),
+    "disable-ignore-eos": switchFlag("Let the model end its answers early."),
+    "extra-request-body": jsonFlag("Merged into every request body."),
+    compat: choiceFlag(
+      "Version of bench_serving whose JSON keys and inter-token rule hold.",
+      compats,
+      {
+        default: "0.2.13",
+        extension: true,
+      },
+    ),
+    "decode-cleanup": choiceFlag(
+      "Clean up spaces in random prompts as transformers 4 did when the published figures were made.",
+      ["on", "off"],
+      { default: "on", extension: true },
+    ),
+    "allow-truncated": switchFlag("Use what is whole of a data set file that was cut off.", {
+      extension: true,
+    }),
+    header: textListFlag("Further request header NAME=VALUE; may be repeated.", {
+      extension: true,
+      placeholder: "NAME=VALUE",
+    }),
+    records: textFlag("One JSON line for each request goes here.", {
+      extension: true,
+      placeholder: "FILE",
+    }),
+  },
+  run: async ({ header, decodeCleanup, records, requestRate, ...values }, io) => {
+    if (requestRate === 0)
+      throw new UsageError("--request-rate: 0 sends nothing; use inf or more than 0");
+    const { runBench } = await import("../bench/run.ts");
+    const options = {
+      ...values,
+      requestRate: { perSecond: requestRate, integer: false },
+      decodeCleanup: decodeCleanup === "on",
+      headers: header.map(parseHeader),
+      apiKey: process.env["OPENAI_API_KEY"] ?? null,
+      recordsFile: records,
+    };
+    return runBench(options, io);
+  },
+});
+
+function parseHeader(text: string): readonly [string, string] {
+  const at = text.indexOf("=");
+  if (at <= 0) throw new UsageError(`--header: '${text}' must be NAME=VALUE`);
+  return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+}

@@ -1,0 +1,46 @@
+/** A command of the program: one row of the table in `index.ts`. */
+import { parseFlags, type Flags, type FlagValues } from "./flags.ts";
+
+/** Exit codes of every command. */
+export const exitCode = { success: 0, failure: 1, usage: 2, gate: 3, interrupted: 130 } as const;
+
+/** A run-time failure that needs one sentence and no stack trace: missing file, busy port, refused connection. */
+export class CommandError extends Error {}
+
+/** Where a command talks to its user. */
+export interface CommandIo {
+  stdout(text: string): void;
+  stderr(text: string): void;
+  /** Whether standard error is a terminal that takes colours and redrawn lines. */
+  readonly isTerminal: boolean;
+  readonly columns: number;
+  /** Aborted by Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** A paragraph for `--help`. */
+  readonly description: string;
+  readonly examples: readonly { readonly line: string; readonly says: string }[];
+  readonly flags: Flags;
+  /** Parses `argv` and runs. Resolves to the exit code. */
+  run(argv: readonly string[], io: CommandIo): Promise<number>;
+}
+
+export function defineCommand<const F extends Flags>(
+  spec: Omit<Command, "flags" | "run" | "aliases"> & {
+    readonly aliases?: readonly string[];
+    readonly flags: F;
+    readonly run: (values: FlagValues<F>, io: CommandIo) => Promise<number>;
+  },
+): Command {
+  return {
+    ...spec,
+    aliases: spec.aliases ?? [],
+    run: async (argv, io) => spec.run(parseFlags(spec.flags, argv), io),
+  };
+}

@@ -1,0 +1,260 @@
+/**
+ * Flags of a command: declared once as data, from which parsing, help and completion follow. The syntax is
+ * argparse's, since users bring command lines written for SGLang's tools: `--name value`, `--name=value`, and
+ * any unambiguous prefix of a name.
+ */
+import { nearest } from "./nearest.ts";
+
+/** A mistake in the command line; the program answers with the sentence and exit code 2. */
+export class UsageError extends Error {}
+
+export interface Flag<T> {
+  readonly help: string;
+  /** What the value is called in help; null for a switch, which takes none. */
+  readonly placeholder: string | null;
+  readonly default: T;
+  readonly required: boolean;
+  /** Other spellings, without dashes. */
+  readonly aliases: readonly string[];
+  readonly choices: readonly string[] | null;
+  /**
+   * Not in the tool this command is compatible with. A prefix that fits a flag of the original means that flag,
+   * so our additions never make an old command line ambiguous.
+   */
+  readonly extension: boolean;
+  /** Collects every occurrence into a list. */
+  readonly repeated: boolean;
+  /** Parses one value; throws a UsageError that completes the sentence "--name: ...". */
+  parse(text: string): unknown;
+}
+export type Flags = Readonly<Record<string, Flag<unknown>>>;
+
+type CamelCase<S extends string> = S extends `${infer A}-${infer B}`
+  ? `${A}${Capitalize<CamelCase<B>>}`
+  : S;
+/** Parsed values by the flag's name in camel case. */
+export type FlagValues<F extends Flags> = {
+  readonly [K in keyof F & string as CamelCase<K>]: F[K] extends Flag<infer T> ? T : never;
+};
+
+interface Common {
+  readonly aliases?: readonly string[];
+  readonly extension?: boolean;
+}
+interface Ranged {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+function flag<T>(
+  help: string,
+  placeholder: string | null,
+  defaultValue: T,
+  parse: (text: string) => unknown,
+  more: Common & { choices?: readonly string[]; repeated?: boolean; required?: boolean } = {},
+): Flag<T> {
+  return {
+    help,
+    placeholder,
+    default: defaultValue,
+    required: more.required ?? false,
+    aliases: more.aliases ?? [],
+    choices: more.choices ?? null,
+    extension: more.extension ?? false,
+    repeated: more.repeated ?? false,
+    parse,
+  };
+}
+
+/** `T | null` where no default is given. */
+type OrNull<T, D> = D extends T ? T : T | null;
+
+export function textFlag<const D extends string | null = null>(
+  help: string,
+  { placeholder = "TEXT", ...more }: Common & { placeholder?: string; default?: D } = {},
+): Flag<OrNull<string, D>> {
+  return flag(help, placeholder, (more.default ?? null) as OrNull<string, D>, (s) => s, more);
+}
+
+export function textListFlag(
+  help: string,
+  { placeholder = "TEXT", ...more }: Common & { placeholder?: string } = {},
+): Flag<readonly string[]> {
+  return flag<readonly string[]>(help, placeholder, [], (s) => s, { ...more, repeated: true });
+}
+
+export function switchFlag(help: string, more: Common = {}): Flag<boolean> {
+  return flag(help, null, false, () => true, more);
+}
+
+export function choiceFlag<const C extends string, D extends C | null = null>(
+  help: string,
+  choices: readonly C[],
+  more: Common & { default?: D } = {},
+): Flag<OrNull<C, D>> {
+  const parse = (text: string) => {
+    if ((choices as readonly string[]).includes(text)) return text;
+    throw new UsageError(`'${text}' is not one of ${choices.join(", ")}${nearest(text, choices)}`);
+  };
+  return flag(help, choices.join("|"), (more.default ?? null) as OrNull<C, D>, parse, {
+    ...more,
+    choices,
+  });
+}
+
+export function intFlag<const D extends number | null = null>(
+  help: string,
+  {
+    placeholder = "N",
+    min,
+    max,
+    ...more
+  }: Common & Ranged & { placeholder?: string; default?: D } = {},
+): Flag<OrNull<number, D>> {
+  const parse = (text: string) => {
+    const value = /^\s*[+-]?\d+(_\d+)*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : NaN;
+    if (!Number.isSafeInteger(value)) throw new UsageError(`'${text}' is not a whole number`);
+    return inRange(value, min, max);
+  };
+  return flag(help, placeholder, (more.default ?? null) as OrNull<number, D>, parse, more);
+}
+
+export function numberFlag<const D extends number | null = null>(
+  help: string,
+  {
+    placeholder = "X",
+    min,
+    max,
+    ...more
+  }: Common & Ranged & { placeholder?: string; default?: D } = {},
+): Flag<OrNull<number, D>> {
+  const parse = (text: string) => {
+    const word = text.trim().toLowerCase();
+    const value = /^[+]?inf(inity)?$/.test(word) ? Infinity : word === "" ? NaN : Number(word);
+    if (Number.isNaN(value)) throw new UsageError(`'${text}' is not a number`);
+    return inRange(value, min, max);
+  };
+  return flag(help, placeholder, (more.default ?? null) as OrNull<number, D>, parse, more);
+}
+
+/** A value that must be a JSON object. */
+export function jsonFlag(
+  help: string,
+  more: Common = {},
+): Flag<Readonly<Record<string, unknown>> | null> {
+  return flag<Readonly<Record<string, unknown>> | null>(help, "JSON", null, parseObject, more);
+}
+
+function parseObject(text: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new UsageError(`'${text}' is not JSON (${why}); expected an object like {"top_k": 5}`);
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new UsageError(`must be a JSON object like {"top_k": 5}, not ${text}`);
+}
+
+/**
+ * A flag of the original tool that would change results or capacity and is not built: using it is an error, and
+ * `allowed` names the values that mean what happens anyway.
+ */
+export function unbuiltFlag(
+  help: string,
+  reason: string,
+  allowed: readonly string[] = [],
+  more: Common & { placeholder?: string | null } = {},
+): Flag<null> {
+  const parse = (text: string) => {
+    if (allowed.includes(text)) return null;
+    const given = text === "" ? "" : ` (${text})`;
+    throw new UsageError(`not built yet${given}: ${reason}`);
+  };
+  return flag(help, more.placeholder === undefined ? "X" : more.placeholder, null, parse, more);
+}
+
+/** Marks a flag that the command cannot do without. */
+export function required<T>(spec: Flag<T | null>): Flag<T> {
+  return { ...spec, required: true } as Flag<T>;
+}
+
+function inRange(value: number, min = -Infinity, max = Infinity): number {
+  if (value >= min && value <= max) return value;
+  const allowed =
+    max === Infinity
+      ? `at least ${min}`
+      : min === -Infinity
+        ? `at most ${max}`
+        : `from ${min} to ${max}`;
+  throw new UsageError(`${value} is out of range: it must be ${allowed}`);
+}
+
+/** The name of the flag that `written` (without dashes) means: exact, alias or unambiguous prefix. */
+export function resolveFlag(flags: Flags, written: string): string {
+  const spellings = Object.entries(flags).flatMap(([name, { aliases, extension }]) =>
+    [name, ...aliases].map((spelling) => ({ spelling, name, extension })),
+  );
+  const exact = spellings.find((s) => s.spelling === written);
+  if (exact) return exact.name;
+  const prefixed = spellings.filter((s) => written !== "" && s.spelling.startsWith(written));
+  const original = prefixed.filter((s) => !s.extension);
+  const names = [...new Set((original.length > 0 ? original : prefixed).map((s) => s.name))];
+  if (names.length === 1) return names[0]!;
+  if (names.length > 1) {
+    throw new UsageError(
+      `--${written} is ambiguous: it could be ${names.map((n) => `--${n}`).join(", ")}`,
+    );
+  }
+  const known = spellings.map((s) => `--${s.spelling}`);
+  throw new UsageError(`unknown flag --${written}${nearest(`--${written}`, known)}`);
+}
+
+/**
+ * Parses a command line without positional words.
+ * @throws UsageError for an unknown or ambiguous flag, a missing or malformed value, a missing required flag.
+ */
+export function parseFlags<F extends Flags>(flags: F, argv: readonly string[]): FlagValues<F> {
+  const given = new Map<string, unknown>();
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!;
+    if (!word.startsWith("--")) {
+      throw new UsageError(`unexpected word '${word}': flags begin with --`);
+    }
+    const equals = word.indexOf("=");
+    const name = resolveFlag(flags, word.slice(2, equals < 0 ? undefined : equals));
+    const spec = flags[name]!;
+    let text = equals < 0 ? undefined : word.slice(equals + 1);
+    if (spec.placeholder === null) {
+      if (text !== undefined) throw new UsageError(`--${name} is a switch and takes no value`);
+      text = "";
+    } else if (text === undefined) {
+      text = argv[++i];
+      if (text === undefined || /^--./.test(text)) {
+        throw new UsageError(`--${name} needs a value (${spec.placeholder})`);
+      }
+    }
+    const value = parseValue(name, spec, text);
+    given.set(name, spec.repeated ? [...((given.get(name) as unknown[]) ?? []), value] : value);
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, spec] of Object.entries(flags)) {
+    if (spec.required && !given.has(name)) throw new UsageError(`--${name} is required`);
+    values[camelCase(name)] = given.has(name) ? given.get(name) : spec.default;
+  }
+  return values as FlagValues<F>;
+}
+
+function parseValue(name: string, spec: Flag<unknown>, text: string): unknown {
+  try {
+    return spec.parse(text);
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`--${name}: ${error.message}`);
+    throw error;
+  }
+}
+
+export function camelCase(name: string): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,86 @@
+/**
+ * What the engine offers. It knows no HTTP, no text and no flags: token ids in, token ids out.
+ * Text (stop strings, detokenizing) is the server's.
+ */
+
+/** How the next token is drawn. Values are validated by whoever builds them; the engine asserts the ranges. */
+export interface SamplingParams {
+  /** >= 0; below 1e-6 the most likely token is taken. */
+  readonly temperature: number;
+  /** in (0, 1]; the smallest set of most likely tokens whose probabilities reach it. */
+  readonly topP: number;
+  /** >= 1, or -1 for no limit. */
+  readonly topK: number;
+  /** in [0, 1]; keeps tokens with at least this share of the top probability. */
+  readonly minP: number;
+  /** Seeds this request's own Philox stream, keyed by (seed, position); 0 <= seed < 2^53. */
+  readonly seed: number;
+}
+
+export interface LogprobRequest {
+  /** First prompt position whose token's logprob is wanted (position 0 has none: null); -1 for none of the prompt. */
+  readonly promptStart: number;
+  /** Number of most likely alternatives to report with each token, 0 to 20. */
+  readonly topCount: number;
+}
+
+export interface GenerateRequest {
+  /** At least one id. `promptIds.length + maxNewTokens <= contextLength` and fits the KV pool: see `Engine.limits`. */
+  readonly promptIds: Int32Array;
+  /** >= 0; 0 only computes the prompt (and its logprobs). */
+  readonly maxNewTokens: number;
+  readonly sampling: SamplingParams;
+  /** A token of this list ends the request with reason "stop"; it is delivered as the last token. */
+  readonly stopTokenIds: readonly number[];
+  readonly logprobs: LogprobRequest | null;
+}
+
+export interface TokenLogprob {
+  readonly token: number;
+  /** Natural logarithm; null for the first token of a prompt. */
+  readonly logprob: number | null;
+  /** Most likely first. */
+  readonly top: readonly { readonly token: number; readonly logprob: number }[];
+}
+
+export type FinishReason =
+  | { readonly type: "stop"; readonly tokenId: number }
+  | { readonly type: "length" }
+  | { readonly type: "abort"; readonly message: string };
+
+/** Where the events of one request go; called on the engine's host thread, in order. */
+export interface GenerateSink {
+  /** Logprobs of the prompt from `promptStart` on, once, before the first token, if they were asked for. */
+  onPromptLogprobs(logprobs: readonly TokenLogprob[]): void;
+  /** The next token; `logprob` if logprobs were asked for. */
+  onToken(token: number, logprob: TokenLogprob | null): void;
+  /** The last call. */
+  onFinish(reason: FinishReason): void;
+}
+
+export interface EngineLimits {
+  /** Most tokens of prompt and output together that one request may hold. */
+  readonly contextLength: number;
+  /** Tokens the KV pool holds; a request larger than it can never run. */
+  readonly maxTotalTokens: number;
+  readonly vocabSize: number;
+}
+
+export interface EngineLoad {
+  readonly running: number;
+  readonly waiting: number;
+  readonly usedTokens: number;
+}
+
+export interface Engine {
+  readonly limits: EngineLimits;
+  /** Backend, instruction set and threads in words, e.g. "cpu avx512-bf16, 2 threads". */
+  readonly device: string;
+  /** Queues a request and returns its number, for `abort`. */
+  submit(request: GenerateRequest, sink: GenerateSink): number;
+  /** Ends a request early with reason "abort"; unknown or ended numbers are ignored. */
+  abort(id: number): void;
+  load(): EngineLoad;
+  /** Aborts what runs and ends the engine's thread. */
+  close(): Promise<void>;
+}

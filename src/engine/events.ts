@@ -1,0 +1,131 @@
+/**
+ * What the engine's thread tells the host: one message a step, flat words instead of objects, so that a step
+ * with hundreds of tokens is one small copy. The words are {running, waiting, used tokens}, then records:
+ *
+ *     token            {kind, request, token}
+ *     token logprob    {kind, request, token, logprob bits, n, n x {token, logprob bits}}
+ *     prompt logprob   the same: the logprob of the prompt's next token
+ *     finish           {kind, request, reason, stop token id or index into messages}
+ */
+import type { EngineLoad, FinishReason, TokenLogprob } from "./api.ts";
+
+const headerWords = 3;
+const kinds = { token: 0, tokenLogprob: 1, promptLogprob: 2, finish: 3 } as const;
+const reasons = { stop: 0, length: 1, abort: 2 } as const;
+
+export interface EventMessage {
+  readonly words: Int32Array<ArrayBuffer>;
+  /** Texts of abort reasons. */
+  readonly messages: readonly string[];
+}
+
+/** Collects the events of a step. Its buffer is kept from step to step. */
+export class EventWriter {
+  #words = new Int32Array(1024);
+  #count = headerWords;
+  #messages: string[] = [];
+
+  token(request: number, token: number): void {
+    this.#reserve(3);
+    this.#put(kinds.token);
+    this.#put(request);
+    this.#put(token);
+  }
+
+  /**
+   * @param row Words {token, logprob bits, n, 0} of a sampled row at `rowAt` of the step's results.
+   * @param topAt Where the row's n alternatives begin.
+   */
+  logprob(
+    kind: "tokenLogprob" | "promptLogprob",
+    request: number,
+    row: Int32Array,
+    rowAt: number,
+    topAt: number,
+  ): void {
+    const topWords = 2 * row[rowAt + 2]!;
+    this.#reserve(5 + topWords);
+    this.#put(kinds[kind]);
+    this.#put(request);
+    this.#put(row[rowAt]!);
+    this.#put(row[rowAt + 1]!);
+    this.#put(row[rowAt + 2]!);
+    for (let i = 0; i < topWords; i++) this.#put(row[topAt + i]!);
+  }
+
+  finish(request: number, reason: FinishReason): void {
+    this.#reserve(4);
+    this.#put(kinds.finish);
+    this.#put(request);
+    this.#put(reasons[reason.type]);
+    if (reason.type === "stop") this.#put(reason.tokenId);
+    else if (reason.type === "abort") this.#put(this.#messages.push(reason.message) - 1);
+    else this.#put(0);
+  }
+
+  /** The message with all events since the last call, or null if there were none. */
+  take(load: EngineLoad): EventMessage | null {
+    if (this.#count === headerWords) return null;
+    this.#words[0] = load.running;
+    this.#words[1] = load.waiting;
+    this.#words[2] = load.usedTokens;
+    const message = { words: this.#words.slice(0, this.#count), messages: this.#messages };
+    this.#count = headerWords;
+    this.#messages = [];
+    return message;
+  }
+
+  #put(word: number): void {
+    this.#words[this.#count++] = word;
+  }
+
+  #reserve(words: number): void {
+    if (this.#count + words <= this.#words.length) return;
+    const larger = new Int32Array(2 * (this.#count + words));
+    larger.set(this.#words);
+    this.#words = larger;
+  }
+}
+
+export interface EventHandler {
+  onLoad(load: EngineLoad): void;
+  onToken(request: number, token: number, logprob: TokenLogprob | null): void;
+  onPromptLogprob(request: number, logprob: TokenLogprob): void;
+  onFinish(request: number, reason: FinishReason): void;
+}
+
+/** Calls the handler for each event of a message, in order. */
+export function readEvents({ words, messages }: EventMessage, handler: EventHandler): void {
+  const floats = new Float32Array(words.buffer);
+  handler.onLoad({ running: words[0]!, waiting: words[1]!, usedTokens: words[2]! });
+  for (let at = headerWords; at < words.length;) {
+    const kind = words[at]!;
+    const request = words[at + 1]!;
+    if (kind === kinds.token) {
+      handler.onToken(request, words[at + 2]!, null);
+      at += 3;
+    } else if (kind === kinds.finish) {
+      handler.onFinish(request, readReason(words[at + 2]!, words[at + 3]!, messages));
+      at += 4;
+    } else {
+      const logprob = readLogprob(words, floats, at + 2);
+      if (kind === kinds.promptLogprob) handler.onPromptLogprob(request, logprob);
+      else handler.onToken(request, logprob.token, logprob);
+      at += 5 + 2 * logprob.top.length;
+    }
+  }
+}
+
+function readReason(reason: number, value: number, messages: readonly string[]): FinishReason {
+  if (reason === reasons.stop) return { type: "stop", tokenId: value };
+  if (reason === reasons.length) return { type: "length" };
+  return { type: "abort", message: messages[value]! };
+}
+
+function readLogprob(words: Int32Array, floats: Float32Array, at: number): TokenLogprob {
+  const top = Array.from({ length: words[at + 2]! }, (_, i) => ({
+    token: words[at + 3 + 2 * i]!,
+    logprob: floats[at + 4 + 2 * i]!,
+  }));
+  return { token: words[at]!, logprob: floats[at + 1]!, top };
+}

@@ -1,0 +1,111 @@
+/**
+ * The step loop. One turn plans and starts a step, then waits for the step before it and publishes that one's
+ * tokens, so the device always has its next step queued:
+ *
+ *     host     plan n+1 | wait n ........ publish n, plan n+2 | wait n+1 ....
+ *     device   step n ...................| step n+1 .........................|
+ */
+import { StepResults, StepWriter, type Program } from "../program/index.ts";
+import type { GenerateRequest } from "./api.ts";
+import { EventWriter, type EventMessage } from "./events.ts";
+import { pageTokens } from "./pages.ts";
+import { Request } from "./request.ts";
+import { Scheduler, StepPlan } from "./scheduler.ts";
+import { applyResults, finish, writeStep } from "./step.ts";
+
+interface RunningStep {
+  readonly plan: StepPlan;
+  readonly ticket: number;
+}
+
+export class EngineLoop {
+  readonly #program: Program;
+  readonly #scheduler: Scheduler;
+  readonly #events = new EventWriter();
+  readonly #requests = new Map<number, Request>();
+  readonly #step: StepWriter;
+  readonly #results: StepResults;
+  /** One is running while the other is planned. */
+  #plans: [StepPlan, StepPlan];
+  #running: RunningStep | null = null;
+
+  constructor(program: Program, scheduler: Scheduler) {
+    this.#program = program;
+    this.#scheduler = scheduler;
+    this.#step = new StepWriter(program.limits);
+    this.#results = new StepResults(program.limits);
+    this.#plans = [new StepPlan(program.limits.requests), new StepPlan(program.limits.requests)];
+  }
+
+  submit(id: number, spec: GenerateRequest): void {
+    const request = new Request(id, spec);
+    this.#requests.set(id, request);
+    this.#scheduler.submit(request);
+  }
+
+  /** Ends a request early; unknown and ended ones are ignored. */
+  abort(id: number): void {
+    const request = this.#requests.get(id);
+    if (request) this.#finish(request, "The request was aborted");
+  }
+
+  /** Ends everything early and leaves nothing running on the device. */
+  abortAll(): void {
+    for (const id of this.#requests.keys()) this.abort(id);
+    while (this.turn()) continue;
+  }
+
+  /** Starts the next step and completes the one before. False if there was neither. */
+  turn(): boolean {
+    const next = this.#start();
+    const previous = this.#running;
+    this.#running = next;
+    if (previous) this.#complete(previous);
+    return next !== null || previous !== null;
+  }
+
+  /** What happened since the last call; null if nothing did. */
+  takeEvents(): EventMessage | null {
+    const { runningCount, waitingCount, pool } = this.#scheduler;
+    const usedTokens = (pool.size - pool.freeCount) * pageTokens;
+    return this.#events.take({ running: runningCount, waiting: waitingCount, usedTokens });
+  }
+
+  #start(): RunningStep | null {
+    const [plan, other] = this.#plans;
+    if (!this.#scheduler.plan(plan)) return null;
+    try {
+      writeStep(plan, this.#step);
+      const ticket = this.#program.run(this.#step);
+      this.#plans = [other, plan];
+      return { plan, ticket };
+    } catch (error) {
+      this.#fail(plan, error);
+      return null;
+    }
+  }
+
+  #complete({ plan, ticket }: RunningStep): void {
+    try {
+      this.#program.wait(ticket, this.#results);
+    } catch (error) {
+      this.#fail(plan, error);
+      return;
+    }
+    applyResults(plan, this.#results, this.#scheduler, this.#events);
+    for (const request of plan.requests) {
+      if (request.finished) this.#requests.delete(request.id);
+    }
+  }
+
+  /** A step that failed takes its requests with it and nothing else. */
+  #fail(plan: StepPlan, error: unknown): void {
+    const message = `A step of the engine failed: ${error instanceof Error ? error.message : error}`;
+    for (const request of plan.requests) if (!request.finished) this.#finish(request, message);
+  }
+
+  #finish(request: Request, message: string): void {
+    finish(request, { type: "abort", message }, this.#scheduler, this.#events);
+    this.#requests.delete(request.id);
+  }
+}

@@ -1,0 +1,90 @@
+/** From a plan to the step description, and from the step's results to tokens and events. */
+import type { StepResults, StepWriter } from "../program/index.ts";
+import type { EventWriter } from "./events.ts";
+import { pagesFor } from "./pages.ts";
+import type { Request } from "./request.ts";
+import type { Scheduler, StepPlan } from "./scheduler.ts";
+
+/** Describes the planned step. A token that the step before is still drawing is referred to by its row. */
+export function writeStep(plan: StepPlan, step: StepWriter): void {
+  step.reset();
+  plan.requests.forEach((request, i) => {
+    const end = plan.ends[i]!;
+    step.addRequest(plan.begins[i]!, request.pages, pagesFor(end));
+    for (let position = plan.begins[i]!; position < end; position++) {
+      if (position < request.known) step.addId(request.tokens[position]!);
+      else step.addSampledId(request.drawRow);
+      if (request.rowCount(position, position + 1) > 0) addRow(step, request, position);
+    }
+  });
+}
+
+function addRow(step: StepWriter, request: Request, position: number): void {
+  const { sampling, logprobs } = request.spec;
+  const topCount = logprobs?.topCount ?? 0;
+  if (position + 1 < request.promptLength) {
+    step.addTarget(request.tokens[position + 1]!, topCount);
+  } else {
+    request.drawRow = step.rowCount;
+    step.addDraw(sampling, position + 1, topCount, logprobs !== null);
+  }
+}
+
+/** Hands a completed step's results to its requests and finishes those that have all they asked for. */
+export function applyResults(
+  plan: StepPlan,
+  results: StepResults,
+  scheduler: Scheduler,
+  events: EventWriter,
+): void {
+  let row = 0;
+  plan.requests.forEach((request, i) => {
+    const end = plan.ends[i]!;
+    const rowsEnd = row + request.rowCount(plan.begins[i]!, end);
+    let position = Math.max(plan.begins[i]!, request.rowsBegin);
+    for (; row < rowsEnd; row++, position++) {
+      // Ended meanwhile: by an abort, or by a stop token that came after this step was planned.
+      if (!request.finished) applyRow(request, position, results, row, scheduler, events);
+    }
+    const promptOnly = request.spec.maxNewTokens === 0 && end === request.promptLength;
+    if (promptOnly && !request.finished) finish(request, { type: "length" }, scheduler, events);
+  });
+}
+
+function applyRow(
+  request: Request,
+  position: number,
+  results: StepResults,
+  row: number,
+  scheduler: Scheduler,
+  events: EventWriter,
+): void {
+  const { logprobs, stopTokenIds, maxNewTokens } = request.spec;
+  const token = results.token(row);
+  if (token < 0) {
+    const message = `The logits at position ${position} are not finite; the weights may be damaged`;
+    finish(request, { type: "abort", message }, scheduler, events);
+  } else if (position + 1 < request.promptLength) {
+    events.logprob("promptLogprob", request.id, results, row);
+  } else {
+    request.tokens[request.known++] = token;
+    if (logprobs === null) events.token(request.id, token);
+    else events.logprob("tokenLogprob", request.id, results, row);
+    if (stopTokenIds.includes(token)) {
+      finish(request, { type: "stop", tokenId: token }, scheduler, events);
+    } else if (request.known === request.promptLength + maxNewTokens) {
+      finish(request, { type: "length" }, scheduler, events);
+    }
+  }
+}
+
+/** Ends a request and says so. */
+export function finish(
+  request: Request,
+  reason: Parameters<EventWriter["finish"]>[1],
+  scheduler: Scheduler,
+  events: EventWriter,
+): void {
+  scheduler.finish(request);
+  events.finish(request.id, reason);
+}

@@ -1,0 +1,156 @@
+/** Bun: FFI, embedded files, HTTP server and TCP client. */
+import { readFileSync, readlinkSync, readdirSync } from "node:fs";
+import { dlopen, type FFIFunction } from "bun:ffi";
+import type {
+  Asset,
+  ClientSocket,
+  ConnectOptions,
+  NativeLibrary,
+  NativeSymbols,
+  Runtime,
+  ServeOptions,
+  SocketHandler,
+} from "./runtime.ts";
+import { materialiseLibrary } from "./library.ts";
+import cpuLibrary from "../../build/native/libservebench_cpu.so" with { type: "file" };
+import nullLibrary from "../../build/native/libservebench_null.so" with { type: "file" };
+import llamaTokenizer from "../../build/assets/llama3_1.tokenizer" with { type: "file" };
+
+const assetPaths: Record<Asset, string> = {
+  "libservebench_cpu.so": cpuLibrary,
+  "libservebench_null.so": nullLibrary,
+  "llama3_1.tokenizer": llamaTokenizer,
+};
+
+function open<S extends NativeSymbols>(path: string, symbols: S): NativeLibrary<S> {
+  const declarations: Record<string, FFIFunction> = {};
+  for (const [name, { args, returns }] of Object.entries(symbols)) {
+    declarations[name] = { args: args.map((a) => (a === "buffer" ? "ptr" : a)), returns };
+  }
+  return dlopen(path, declarations).symbols as unknown as NativeLibrary<S>;
+}
+
+/** Path of an embedded file if it is a real file (in a checkout), else null (inside the executable). */
+function realPath(name: Asset): string | null {
+  const path = assetPaths[name];
+  return path.includes("$bunfs") ? null : path;
+}
+
+const libraryPaths = new Map<string, string>();
+function libraryPath(name: Asset & `lib${string}.so`): string {
+  let path = libraryPaths.get(name);
+  if (path === undefined) {
+    path = realPath(name) ?? materialiseLibrary(name, readFileSync(assetPaths[name]), open);
+    libraryPaths.set(name, path);
+  }
+  return path;
+}
+
+/**
+ * Bun listens with a backlog of 512, which drops connections when thousands arrive at once (they return a
+ * second later). Listening again on the bound socket raises it.
+ */
+function raiseBacklog(port: number, backlog: number): void {
+  const portHex = port.toString(16).toUpperCase().padStart(4, "0");
+  const tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].map((f) => readFileSync(f, "utf8"));
+  const listening = tables
+    .flatMap((table) => table.split("\n").slice(1))
+    .map((line) => line.trim().split(/\s+/))
+    .filter((f) => f[1]?.endsWith(`:${portHex}`) && f[3] === "0A")
+    .map((f) => `socket:[${f[9]}]`);
+  const libc = open("libc.so.6", { listen: { args: ["i32", "i32"], returns: "i32" } });
+  for (const fd of readdirSync("/proc/self/fd")) {
+    try {
+      if (listening.includes(readlinkSync(`/proc/self/fd/${fd}`))) libc.listen(Number(fd), backlog);
+    } catch {
+      continue; // the descriptor of the directory listing itself is gone by now
+    }
+  }
+}
+
+async function serve({ host, port, maxBodyBytes, fetch }: ServeOptions) {
+  const server = Bun.serve({
+    hostname: host,
+    port,
+    fetch,
+    idleTimeout: 0, // the default of 10 s cuts streams that wait for a first token
+    maxRequestBodySize: maxBodyBytes,
+  });
+  const bound = server.port ?? port;
+  try {
+    raiseBacklog(bound, 4096);
+  } catch {
+    // Without /proc or libc the default backlog stays; only bursts of over 512 connections notice.
+  }
+  return { port: bound, stop: (force: boolean) => server.stop(force) };
+}
+
+interface SocketState {
+  readonly handler: SocketHandler;
+  readonly client: ClientSocket;
+  unsent: Uint8Array | null;
+  closed: boolean;
+}
+
+function end(socket: { data: SocketState }, error: Error | null): void {
+  if (socket.data.closed) return;
+  socket.data.closed = true;
+  socket.data.handler.close(socket.data.client, error);
+}
+
+function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): void {
+  let failed = false;
+  const fail = (error: Error) => {
+    if (!failed) handler.close(null, error);
+    failed = true;
+  };
+  const state = { handler, unsent: null, closed: false } as unknown as SocketState;
+  Bun.connect<SocketState>({
+    hostname: host,
+    port,
+    tls,
+    data: state,
+    socket: socketEvents(fail),
+  }).catch(fail);
+}
+
+function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketState> {
+  return {
+    open(socket) {
+      const client: ClientSocket = {
+        write(bytes) {
+          if (socket.data.unsent) {
+            socket.data.unsent = Buffer.concat([socket.data.unsent, bytes]);
+            return;
+          }
+          const sent = socket.write(bytes);
+          if (sent < bytes.length) socket.data.unsent = bytes.slice(Math.max(sent, 0));
+        },
+        destroy: () => socket.terminate(),
+      };
+      (socket.data as { client: ClientSocket }).client = client;
+      socket.data.handler.open(client);
+    },
+    drain(socket) {
+      const rest = socket.data.unsent;
+      if (!rest) return;
+      const sent = socket.write(rest);
+      socket.data.unsent = sent < rest.length ? rest.subarray(Math.max(sent, 0)) : null;
+    },
+    data: (socket, bytes) => socket.data.handler.data(socket.data.client, bytes),
+    end: (socket) => socket.end(),
+    close: (socket) => end(socket, null),
+    error: (socket, error) => end(socket, error),
+    connectError: (_socket, error) => fail(error),
+  };
+}
+
+export const bunRuntime: Runtime = {
+  name: "bun",
+  version: Bun.version,
+  asset: (name) => readFileSync(assetPaths[name]),
+  libraryPath,
+  open,
+  serve,
+  connect,
+};

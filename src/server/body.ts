@@ -1,0 +1,94 @@
+/** Reading a request's JSON body, and checking it against a schema with one sentence per mistake. */
+import type { z } from "zod";
+import { failed, malformed } from "./errors.ts";
+
+/** Parses the body of a POST. Throws a RequestError: 413 when over `maxBytes`, 400 for anything but a JSON object. */
+export async function readJsonObject(request: Request, maxBytes: number): Promise<object> {
+  const contentType = request.headers.get("content-type") ?? "";
+  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
+    throw malformed(`Content-Type: expected application/json, got ${quoted(contentType)}.`);
+  }
+  const text = await readText(request, maxBytes);
+  const body = parseJson(text);
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw malformed(`The body must be a JSON object, got ${describe(body)}.`);
+  }
+  return body;
+}
+
+async function readText(request: Request, maxBytes: number): Promise<string> {
+  const tooLarge = () => failed(413, `The body is larger than ${maxBytes} bytes.`);
+  const announced = request.headers.get("content-length");
+  if (announced !== null) {
+    if (Number(announced) > maxBytes) throw tooLarge();
+    return request.text();
+  }
+  // A chunked body says its size only as it comes.
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw tooLarge();
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw malformed(`The body is not valid JSON: ${error.message}.`);
+    }
+    throw malformed("The body is nested too deeply."); // the parser's stack ran out
+  }
+}
+
+/**
+ * Checks `body` against a schema whose `error` texts say what a field may be ("a number"). Throws a 400 that
+ * names the first wrong field, what came and what is allowed.
+ */
+export function parseFields<S extends z.ZodType>(schema: S, body: unknown, at = ""): z.output<S> {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  const path = fieldName(issue.path, at);
+  if (issue.code === "unrecognized_keys") {
+    const keys = issue.keys.map((key) => `"${clipped(key)}"`).join(", ");
+    throw malformed(
+      `${path || "body"}: unknown ${issue.keys.length > 1 ? "keys" : "key"} ${keys}.`,
+    );
+  }
+  throw malformed(
+    `${path}: expected ${issue.message}, got ${describe(valueAt(body, issue.path))}.`,
+  );
+}
+
+/** `stop[1]`, `stream_options.include_usage`. */
+function fieldName(path: readonly PropertyKey[], at: string): string {
+  let name = at;
+  for (const key of path) {
+    if (typeof key === "number") name += `[${key}]`;
+    else name += name === "" ? String(key) : `.${String(key)}`;
+  }
+  return name;
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let found = value;
+  for (const key of path) found = (found as Record<PropertyKey, unknown> | undefined)?.[key];
+  return found;
+}
+
+/** A value as an error message shows it: short, and never the contents of a list or object. */
+export function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  return typeof value === "string" ? quoted(value) : String(value);
+}
+
+const clipped = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}...` : text);
+const quoted = (text: string) => JSON.stringify(clipped(text));

@@ -1,0 +1,61 @@
+/** What the HTTP server is made of: an engine, a tokenizer, a model's description and a few limits. */
+import type { Engine } from "../engine/api.ts";
+import type { ChatMessage, EncodeOptions, TokenBytes } from "../tokenizer/tokenizer.ts";
+
+/** A tokenizer whose work does not hold up the thread that serves (in a program: the tokenizer worker). */
+export interface ServerTokenizer {
+  readonly bytes: TokenBytes;
+  readonly hasChatTemplate: boolean;
+  encode(text: string, options?: EncodeOptions): Promise<ArrayLike<number>>;
+  /** Rejects with an Error that carries the template's own message when it refuses. */
+  applyChatTemplate(
+    messages: readonly ChatMessage[],
+    addGenerationPrompt: boolean,
+  ): Promise<string>;
+}
+
+/** Values of generation_config.json, which chat requests take where they name none. */
+export interface DefaultSampling {
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly minP?: number;
+}
+
+export interface ServedModel {
+  /** Where the model came from, as the user gave it. */
+  readonly path: string;
+  readonly tokenizerPath: string;
+  /** The name that /v1/models lists. Requests may name any model. */
+  readonly servedName: string;
+  /** Unix time in seconds at which it was loaded. */
+  readonly created: number;
+  readonly loadFormat: string;
+  /** `model_type` and `architectures` of config.json. */
+  readonly modelType: string;
+  readonly architectures: readonly string[];
+  /** Ids that end a generation: those of the tokenizer, config.json and generation_config.json together. */
+  readonly eosIds: readonly number[];
+  readonly defaultSampling: DefaultSampling;
+}
+
+export interface ServerOptions {
+  /** Asked for on every path but /health; null lets everyone in. */
+  readonly apiKey: string | null;
+  readonly maxBodyBytes: number;
+  /** Requests that may wait in the engine before new ones are turned away with 503; null for no limit. */
+  readonly queueLimit: number | null;
+}
+
+/** The model answers while "ready"; otherwise /health and all generation say 503. */
+export type ServerPhase = "starting" | "ready" | "stopping";
+
+export interface ServerContext {
+  readonly engine: Engine;
+  readonly tokenizer: ServerTokenizer;
+  readonly model: ServedModel;
+  readonly options: ServerOptions;
+  phase: ServerPhase;
+  /** Takes one line about a fault of the server itself; never a prompt or a key. */
+  readonly log: (line: string) => void;
+}

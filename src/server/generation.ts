@@ -1,0 +1,106 @@
+/**
+ * One continuation of one prompt: turns the engine's token ids into text, watches for stop strings, and keeps
+ * what a response may want to show. Routes read its fields whenever it reports news.
+ */
+import type { Engine, FinishReason, GenerateRequest, TokenLogprob } from "../engine/api.ts";
+import { Detokenizer } from "../tokenizer/detokenizer.ts";
+import type { TokenBytes } from "../tokenizer/tokenizer.ts";
+import type { Sampling } from "./sampling.ts";
+import { StopStrings } from "./stop-strings.ts";
+
+/** Why a generation ended, in the form of /generate's `finish_reason`. */
+export type Finish =
+  | { readonly type: "stop"; readonly matched: number | string }
+  | { readonly type: "length"; readonly length: number }
+  | { readonly type: "abort"; readonly message: string };
+
+/** Called after every token, also when `delta` is empty because the text is not decided yet, and at the end. */
+export type GenerationListener = (delta: string) => void;
+
+export class Generation {
+  readonly promptIds: Int32Array;
+  /** The text so far: whole characters, and nothing that may turn out to be a stop string. */
+  text = "";
+  /** Ids so far, with the stop token. */
+  readonly outputIds: number[] = [];
+  /** One for each output id, if logprobs were asked for. */
+  readonly outputLogprobs: TokenLogprob[] = [];
+  promptLogprobs: readonly TokenLogprob[] = [];
+  /** Null while it runs. */
+  finish: Finish | null = null;
+
+  private readonly engine: Engine;
+  private readonly request: GenerateRequest;
+  private readonly listener: GenerationListener;
+  private readonly detokenizer: Detokenizer;
+  private readonly stopStrings: StopStrings;
+  private readonly trimStop: boolean;
+  private readonly engineId: number;
+
+  constructor(
+    engine: Engine,
+    bytes: TokenBytes,
+    request: GenerateRequest,
+    sampling: Pick<Sampling, "stopStrings" | "trimStop" | "skipSpecialTokens">,
+    listener: GenerationListener,
+  ) {
+    this.engine = engine;
+    this.request = request;
+    this.promptIds = request.promptIds;
+    this.listener = listener;
+    this.detokenizer = new Detokenizer(bytes, { skipSpecialTokens: sampling.skipSpecialTokens });
+    this.stopStrings = new StopStrings(sampling.stopStrings);
+    this.trimStop = sampling.trimStop;
+    this.engineId = engine.submit(request, {
+      onPromptLogprobs: (logprobs) => (this.promptLogprobs = logprobs),
+      onToken: (token, logprob) => this.take(token, logprob),
+      onFinish: (reason) => this.end(reason),
+    });
+  }
+
+  /** Ends it without another word to the listener; does nothing once it has ended. */
+  abort(): void {
+    if (this.finish !== null) return;
+    this.finish = { type: "abort", message: "Aborted" };
+    this.engine.abort(this.engineId);
+  }
+
+  private take(token: number, logprob: TokenLogprob | null): void {
+    if (this.finish !== null) return; // tokens on their way when it ended
+    this.outputIds.push(token);
+    if (logprob !== null) this.outputLogprobs.push(logprob);
+    const isStopToken = this.request.stopTokenIds.includes(token);
+    let delta = "";
+    if (!isStopToken || !this.trimStop) {
+      delta = this.stopStrings.push(this.detokenizer.push(token));
+      if (this.stopStrings.matched !== null) return this.stopAtString(delta);
+    }
+    this.text += delta;
+    // The engine says at once how it ends; the last token's text goes out together with that.
+    if (isStopToken || this.outputIds.length === this.request.maxNewTokens) this.lastDelta = delta;
+    else this.listener(delta);
+  }
+  private lastDelta = "";
+
+  private stopAtString(shown: string): void {
+    const matched = this.stopStrings.matched!;
+    const delta = this.trimStop
+      ? shown
+      : shown + this.stopStrings.release() + this.detokenizer.flush();
+    this.text += delta;
+    this.finish = { type: "stop", matched };
+    this.engine.abort(this.engineId);
+    this.listener(delta);
+  }
+
+  private end(reason: FinishReason): void {
+    if (this.finish !== null) return;
+    const rest = this.stopStrings.push(this.detokenizer.flush()) + this.stopStrings.release();
+    this.text += rest;
+    if (reason.type === "stop") this.finish = { type: "stop", matched: reason.tokenId };
+    else if (reason.type === "length") {
+      this.finish = { type: "length", length: this.outputIds.length };
+    } else this.finish = reason;
+    this.listener(this.lastDelta + rest);
+  }
+}

@@ -1,0 +1,135 @@
+/** Prompts as requests write them, and the token ids they become. */
+import { Detokenizer } from "../tokenizer/detokenizer.ts";
+import type { TokenBytes } from "../tokenizer/tokenizer.ts";
+import { describe } from "./body.ts";
+import type { ServerContext } from "./context.ts";
+import { malformed, refused } from "./errors.ts";
+
+export type Prompt = string | readonly number[];
+
+export interface PromptList {
+  readonly prompts: readonly Prompt[];
+  /** Whether the request wrote a list of prompts, be it of one. */
+  readonly isList: boolean;
+}
+
+/**
+ * Reads a string, a list of strings, a list of ids or a list of lists of ids. Written out and not as a schema:
+ * a union of schemas would report an error for every id of a long prompt before it tried the right member.
+ */
+export function parsePrompts(value: unknown, field: string): PromptList {
+  if (typeof value === "string") return { prompts: [value], isList: false };
+  if (!Array.isArray(value)) {
+    throw malformed(
+      `${field}: expected a string, a list of strings, a list of token ids or a list of such lists, got ${describe(value)}.`,
+    );
+  }
+  if (value.length === 0) throw refused("Prompt cannot be empty");
+  if (typeof value[0] === "number") return { prompts: [tokenIds(value, field)], isList: false };
+  const isText = typeof value[0] === "string";
+  const prompts = value.map((item: unknown, i): Prompt => {
+    if (isText && typeof item === "string") return item;
+    if (!isText && Array.isArray(item)) return tokenIds(item, `${field}[${i}]`);
+    const wanted = isText ? "a string" : "a list of token ids";
+    throw malformed(`${field}[${i}]: expected ${wanted}, got ${describe(item)}.`);
+  });
+  return { prompts, isList: true };
+}
+
+function tokenIds(list: readonly unknown[], field: string): readonly number[] {
+  const wrong = list.findIndex((id) => !Number.isSafeInteger(id));
+  if (wrong < 0) return list as readonly number[];
+  throw malformed(`${field}[${wrong}]: expected a token id, got ${describe(list[wrong])}.`);
+}
+
+/** The ids of each prompt. Throws a 400 for an empty prompt and for ids that the model does not have. */
+export function encodePrompts(
+  context: ServerContext,
+  prompts: readonly Prompt[],
+  field: string,
+): Promise<Int32Array[]> {
+  const { vocabSize } = context.engine.limits;
+  return Promise.all(
+    prompts.map(async (prompt) => {
+      if (prompt.length === 0) throw refused("Prompt cannot be empty");
+      const ids = typeof prompt === "string" ? await encodeText(context, prompt, true) : prompt;
+      if (ids.length === 0) throw refused("Prompt cannot be empty");
+      checkTokenIds(Array.from(ids), vocabSize, field);
+      return Int32Array.from(ids);
+    }),
+  );
+}
+
+export function encodeText(
+  { tokenizer, engine }: ServerContext,
+  text: string,
+  addSpecialTokens: boolean,
+): Promise<ArrayLike<number>> {
+  // Megabytes of text that cannot fit must not keep the tokenizer from everyone else's prompts.
+  const fewestTokens = Math.ceil(text.length / longestTokenBytes(tokenizer.bytes.offsets));
+  if (fewestTokens >= engine.limits.contextLength) {
+    throw tooLong(`at least ${fewestTokens}`, engine.limits.contextLength);
+  }
+  return tokenizer.encode(text, { addSpecialTokens });
+}
+
+const longestByVocabulary = new WeakMap<Uint32Array, number>();
+function longestTokenBytes(offsets: Uint32Array): number {
+  let longest = longestByVocabulary.get(offsets);
+  if (longest === undefined) {
+    longest = 1;
+    for (let i = 1; i < offsets.length; i++)
+      longest = Math.max(longest, offsets[i]! - offsets[i - 1]!);
+    longestByVocabulary.set(offsets, longest);
+  }
+  return longest;
+}
+
+export function checkTokenIds(ids: readonly number[], vocabSize: number, field: string): void {
+  const wrong = ids.find((id) => id < 0 || id >= vocabSize);
+  if (wrong === undefined) return;
+  throw refused(`${field}: token id ${wrong} is not in the vocabulary [0, ${vocabSize - 1}].`);
+}
+
+const tooLong = (count: number | string, contextLength: number) =>
+  refused(
+    `The input (${count} tokens) is longer than the model's context length (${contextLength} tokens).`,
+  );
+
+/**
+ * Tokens to generate after a prompt, `asked` or as many as fit. Throws SGLang's sentences when the prompt or
+ * the total is too large.
+ */
+export function outputLength(
+  { engine }: ServerContext,
+  promptLength: number,
+  asked: number | null,
+): number {
+  const { contextLength, maxTotalTokens } = engine.limits;
+  if (promptLength >= contextLength) throw tooLong(promptLength, contextLength);
+  if (promptLength >= maxTotalTokens) {
+    throw refused(
+      `Input length (${promptLength} tokens) exceeds the maximum allowed length (${maxTotalTokens} tokens). Use a shorter input.`,
+    );
+  }
+  const capacity = Math.min(contextLength, maxTotalTokens);
+  if (asked === null) return capacity - promptLength;
+  const total = promptLength + asked;
+  if (total <= capacity) return asked;
+  const limit =
+    capacity === contextLength
+      ? `the model's maximum context length of ${capacity} tokens`
+      : `the KV cache, which holds ${capacity} tokens`;
+  throw refused(
+    `Requested token count exceeds ${limit}. You requested a total of ${total} tokens: ` +
+      `${promptLength} tokens from the input messages and ${asked} tokens for the completion. ` +
+      `Please reduce the number of tokens in the input messages or the completion to fit within the limit.`,
+  );
+}
+
+/** A prompt as text, for answers that repeat it. */
+export function promptText(bytes: TokenBytes, prompt: Prompt): string {
+  if (typeof prompt === "string") return prompt;
+  const detokenizer = new Detokenizer(bytes, { skipSpecialTokens: true });
+  return prompt.map((id) => detokenizer.push(id)).join("") + detokenizer.flush();
+}

@@ -1,0 +1,125 @@
+/** Sampling fields as the endpoints take them, and what they mean to the engine. */
+import { z } from "zod";
+import type { SamplingParams } from "../engine/api.ts";
+import { describe } from "./body.ts";
+import type { DefaultSampling } from "./context.ts";
+import { refused } from "./errors.ts";
+
+export const number = z.number("a number");
+export const integer = z.int("an integer");
+export const boolean = z.boolean("true or false");
+export const string = z.string("a string");
+
+/** Fields of completions, chat and sampling_params alike; null means the default everywhere. */
+export const samplingFields = {
+  temperature: number.nullish(),
+  top_p: number.nullish(),
+  top_k: integer.nullish(),
+  min_p: number.nullish(),
+  n: integer.nullish(),
+  stop: z.union([string, z.array(string)], "a string or a list of strings").nullish(),
+  stop_token_ids: z.array(integer, "a list of token ids").nullish(),
+  ignore_eos: boolean.nullish(),
+  skip_special_tokens: boolean.nullish(),
+  no_stop_trim: boolean.nullish(),
+};
+type SamplingFields = z.output<z.ZodObject<typeof samplingFields>>;
+
+/** What is not built yet, with the values that ask for nothing. */
+export type Neutral = Readonly<Record<string, readonly (string | number | boolean)[]>>;
+
+export const samplingNotBuilt: Neutral = {
+  presence_penalty: [0],
+  frequency_penalty: [0],
+  repetition_penalty: [1],
+  logit_bias: [],
+  regex: [],
+  json_schema: [],
+  ebnf: [],
+  structural_tag: [],
+  stop_regex: [],
+  custom_params: [],
+};
+
+/** Refuses what would have to be ignored. Null, empty lists and empty objects ask for nothing. */
+export function refuseNotBuilt(body: object, notBuilt: Neutral, at = ""): void {
+  for (const [name, neutral] of Object.entries(notBuilt)) {
+    const value = (body as Record<string, unknown>)[name];
+    if (value === undefined || value === null || neutral.includes(value as string)) continue;
+    if (typeof value === "object" && Object.keys(value).length === 0) continue;
+    const instead = neutral.length > 0 ? ` or set it to ${neutral.join(" or ")}` : "";
+    throw refused(
+      `${at}${name}: ${describe(value)} is not supported by this server; leave it out${instead}.`,
+    );
+  }
+}
+
+/** How one prompt is continued. */
+export interface Sampling {
+  /** null: as many as the context has room for. */
+  readonly maxNewTokens: number | null;
+  readonly params: Omit<SamplingParams, "seed">;
+  /** null: a random one for each choice. */
+  readonly seed: number | null;
+  /** Number of continuations of each prompt. */
+  readonly choiceCount: number;
+  readonly stopStrings: readonly string[];
+  readonly stopTokenIds: readonly number[];
+  readonly ignoreEos: boolean;
+  /** Leaves a stop string or stop token out of the text. */
+  readonly trimStop: boolean;
+  readonly skipSpecialTokens: boolean;
+}
+
+/** The endpoint's own names and values of what differs between them. */
+export interface SamplingSource {
+  readonly lengthField: "max_tokens" | "max_new_tokens" | "max_completion_tokens";
+  readonly maxNewTokens: number | null;
+  readonly seed: number | null | undefined;
+  readonly defaults: DefaultSampling;
+}
+
+/** Checks ranges and fills in defaults. Throws a 400 with SGLang's sentences. */
+export function toSampling(
+  fields: SamplingFields,
+  { lengthField, maxNewTokens, seed, defaults }: SamplingSource,
+): Sampling {
+  const temperature = fields.temperature ?? defaults.temperature ?? 1;
+  const topP = fields.top_p ?? defaults.topP ?? 1;
+  const topK = fields.top_k ?? defaults.topK ?? -1;
+  const minP = fields.min_p ?? defaults.minP ?? 0;
+  const choiceCount = fields.n ?? 1;
+  const stopStrings = typeof fields.stop === "string" ? [fields.stop] : (fields.stop ?? []);
+
+  const check = (ok: boolean, name: string, rule: string, value: number) => {
+    if (!ok) throw refused(`${name} must be ${rule}, got ${value}.`);
+  };
+  check(temperature >= 0, "temperature", "a non-negative finite number", temperature);
+  check(topP > 0 && topP <= 1, "top_p", "in (0, 1]", topP);
+  check(topK === -1 || topK >= 1, "top_k", "-1 (disable), or at least 1", topK);
+  check(minP >= 0 && minP <= 1, "min_p", "in [0, 1]", minP);
+  check(choiceCount >= 1 && choiceCount <= 128, "n", "in [1, 128]", choiceCount);
+  if (maxNewTokens !== null) check(maxNewTokens >= 0, lengthField, "at least 0", maxNewTokens);
+  if (stopStrings.includes("")) throw refused("stop must not hold an empty string.");
+
+  return {
+    maxNewTokens,
+    params: { temperature, topP, topK, minP },
+    seed: seed ?? null,
+    choiceCount,
+    stopStrings,
+    stopTokenIds: fields.stop_token_ids ?? [],
+    ignoreEos: fields.ignore_eos ?? false,
+    trimStop: !(fields.no_stop_trim ?? false),
+    skipSpecialTokens: fields.skip_special_tokens ?? true,
+  };
+}
+
+const seedCount = 2 ** 53;
+
+/** The engine's seed for one choice; choice 0 of a seeded request draws what a request for one choice draws. */
+export function seedOf(sampling: Sampling, choice: number): number {
+  if (sampling.seed === null) return Math.floor(Math.random() * seedCount);
+  const seed = (sampling.seed + choice) % seedCount;
+  return seed < 0 ? seed + seedCount : seed;
+}

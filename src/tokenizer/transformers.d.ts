@@ -1,0 +1,1 @@
+export { PreTrainedTokenizer } from "@huggingface/transformers";

@@ -1,0 +1,53 @@
+/** Stand-ins for the terminal and the tokenizer. */
+import type { BenchIo } from "../../src/bench/index.ts";
+import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
+
+/** One token a word; ids are positions in a list that grows. */
+export function wordTokenizer(vocabSize = 1000): Tokenizer {
+  const words: string[] = [];
+  const idOf = (word: string): number => {
+    const known = words.indexOf(word);
+    return known >= 0 ? known : words.push(word) - 1;
+  };
+  const flags = new Uint8Array(vocabSize);
+  const bytes = {
+    data: new Uint8Array(),
+    offsets: new Uint32Array(vocabSize + 1),
+    flags,
+    stripsLeadingSpace: false,
+  };
+  return {
+    vocabSize,
+    baseVocabSize: vocabSize,
+    bosId: null,
+    eosIds: [],
+    bytes,
+    hasChatTemplate: true,
+    encode: (text) => (text.match(/\s*\S+/g) ?? []).map(idOf),
+    decode: (ids) => Array.from(ids, (id) => words[id] ?? "").join(""),
+    applyChatTemplate: () => "",
+  };
+}
+
+export interface CapturedIo extends BenchIo {
+  readonly out: () => string;
+  readonly err: () => string;
+  readonly controller: AbortController;
+}
+
+export function captureIo(tokenizer: Tokenizer = wordTokenizer()): CapturedIo {
+  const out: string[] = [];
+  const err: string[] = [];
+  const controller = new AbortController();
+  return {
+    stdout: (text) => void out.push(text),
+    stderr: (text) => void err.push(text),
+    isTerminal: false,
+    columns: 80,
+    signal: controller.signal,
+    loadTokenizer: () => Promise.resolve(tokenizer),
+    out: () => out.join(""),
+    err: () => err.join(""),
+    controller,
+  };
+}

@@ -1,0 +1,150 @@
+/** Proves that command lines mean what argparse would make of them, and that mistakes get a helpful sentence. */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import {
+  choiceFlag,
+  intFlag,
+  jsonFlag,
+  numberFlag,
+  parseFlags,
+  required,
+  switchFlag,
+  textFlag,
+  textListFlag,
+  unbuiltFlag,
+  UsageError,
+} from "../../src/commands/flags.ts";
+
+const flags = {
+  backend: required(choiceFlag("", ["sglang", "vllm"])),
+  "random-input-len": intFlag("", { default: 1024, min: 1 }),
+  "random-output-len": intFlag("", { default: 128 }),
+  "random-range-ratio": numberFlag("", { default: 0 }),
+  "request-rate": numberFlag("", { default: Infinity }),
+  "request-rate-range": textFlag("", { default: "2,34,2" }),
+  "output-file": textFlag(""),
+  "output-details": switchFlag("", { extension: true }),
+  header: textListFlag(""),
+  multi: switchFlag(""),
+  body: jsonFlag(""),
+  tp: unbuiltFlag("", "one device only", ["1"]),
+  "log-level": textFlag("", { aliases: ["verbosity"] }),
+};
+const parse = (line: string) => parseFlags(flags, line.split(" "));
+const mistake = (line: string): string => {
+  try {
+    parse(line);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    return (error as Error).message;
+  }
+  throw new Error(`accepted: ${line}`);
+};
+
+describe("accepted", () => {
+  test("defaults", () => {
+    expect(parse("--backend vllm")).toEqual({
+      backend: "vllm",
+      randomInputLen: 1024,
+      randomOutputLen: 128,
+      randomRangeRatio: 0,
+      requestRate: Infinity,
+      requestRateRange: "2,34,2",
+      outputFile: null,
+      outputDetails: false,
+      header: [],
+      multi: false,
+      body: null,
+      tp: null,
+      logLevel: null,
+    });
+  });
+
+  test("prefixes, equals signs, exact names before longer ones, aliases", () => {
+    const values = parse(
+      "--ba=sglang --random-input 7 --random-o=9 --request-rate 4.5 --mul --verbosity warn",
+    );
+    expect(values).toMatchObject({
+      backend: "sglang",
+      randomInputLen: 7,
+      randomOutputLen: 9,
+      requestRate: 4.5,
+      multi: true,
+      logLevel: "warn",
+    });
+  });
+
+  test("a prefix of an original flag is not made ambiguous by an extension", () => {
+    expect(parse("--backend vllm --output x.jsonl").outputFile).toBe("x.jsonl");
+  });
+
+  test("numbers as Python reads them", () => {
+    expect(parse("--backend vllm --request-rate inf").requestRate).toBe(Infinity);
+    expect(parse("--backend vllm --random-output-len -3").randomOutputLen).toBe(-3);
+    expect(parse("--backend vllm --random-range-ratio 1e-3").randomRangeRatio).toBe(0.001);
+  });
+
+  test("repeated flags, JSON, the value of an unbuilt flag that changes nothing", () => {
+    const values = parse('--backend vllm --header a:1 --header b:2 --body {"x":1} --tp 1');
+    expect(values).toMatchObject({ header: ["a:1", "b:2"], body: { x: 1 }, tp: null });
+  });
+});
+
+test("mistakes", () => {
+  expect({
+    missing: mistake("--multi"),
+    unknown: mistake("--backend vllm --outputfile x"),
+    ambiguous: mistake("--backend vllm --random 3"),
+    noValue: mistake("--backend"),
+    flagAsValue: mistake("--backend --multi"),
+    switchValue: mistake("--backend vllm --multi=1"),
+    choice: mistake("--backend sglan"),
+    whole: mistake("--backend vllm --random-input-len 3.5"),
+    number: mistake("--backend vllm --request-rate fast"),
+    range: mistake("--backend vllm --random-input-len 0"),
+    json: mistake("--backend vllm --body [1]"),
+    word: mistake("vllm"),
+    unbuilt: mistake("--backend vllm --tp 8"),
+  }).toMatchInlineSnapshot(`
+    {
+      "ambiguous": "--random is ambiguous: it could be --random-input-len, --random-output-len, --random-range-ratio",
+      "choice": "--backend: 'sglan' is not one of sglang, vllm (did you mean sglang?)",
+      "flagAsValue": "--backend needs a value (sglang|vllm)",
+      "json": "--body: must be a JSON object like {"top_k": 5}, not [1]",
+      "missing": "--backend is required",
+      "noValue": "--backend needs a value (sglang|vllm)",
+      "number": "--request-rate: 'fast' is not a number",
+      "range": "--random-input-len: 0 is out of range: it must be at least 1",
+      "switchValue": "--multi is a switch and takes no value",
+      "unbuilt": "--tp: not built yet (8): one device only",
+      "unknown": "unknown flag --outputfile (did you mean --output-file?)",
+      "whole": "--random-input-len: '3.5' is not a whole number",
+      "word": "unexpected word 'vllm': flags begin with --",
+    }
+  `);
+});
+
+test("any words give values or a UsageError", () => {
+  const word = fc.oneof(
+    fc.constantFrom(...Object.keys(flags).map((f) => `--${f}`)),
+    fc.constantFrom("vllm", "3", "-1", "{}", "--", "--=", "=x", ""),
+    fc.string(),
+  );
+  let accepted = 0;
+  let refused = 0;
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 6 }), (words) => {
+      try {
+        parseFlags(flags, ["--backend", "vllm", ...words]);
+        accepted++;
+      } catch (error) {
+        expect(error).toBeInstanceOf(UsageError);
+        expect((error as Error).message.length).toBeGreaterThan(10);
+        refused++;
+      }
+    }),
+    { numRuns: 2000, seed: 1 },
+  );
+  expect(accepted).toBeGreaterThan(50);
+  expect(refused).toBeGreaterThan(50);
+});

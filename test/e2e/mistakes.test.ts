@@ -1,0 +1,104 @@
+/** Proves that mistakes get one sentence that says what was wrong, and the right exit code: 2 usage, 1 the world. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "../support/binary.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "servebench-mistakes-"));
+let taken: Server;
+let takenPort = 0;
+
+beforeAll(async () => {
+  writeFileSync(
+    join(folder, "cut.json"),
+    '[{"id": "a", "conversations": [{"from": "human", "value": "Hel',
+  );
+  writeFileSync(join(folder, "empty.json"), "[]");
+  writeFileSync(join(folder, "object.json"), '{"a": 1}');
+  mkdirSync(join(folder, "no-config"));
+  mkdirSync(join(folder, "bad-config"));
+  writeFileSync(join(folder, "bad-config/config.json"), "{");
+  mkdirSync(join(folder, "mamba"));
+  writeFileSync(
+    join(folder, "mamba/config.json"),
+    '{"architectures": ["MambaForCausalLM"], "model_type": "mamba"}',
+  );
+  taken = createServer((socket) => socket.end("not http\r\n\r\n"));
+  await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+  takenPort = (taken.address() as { port: number }).port;
+});
+afterAll(() => {
+  taken.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Command line ({dir} and {port} filled in), exit code, what the sentence must say. */
+const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = [
+  ["sevre", 2, /unknown command 'sevre' \(did you mean serve\?\)/],
+  ["bench serve", 2, /unexpected word 'serve'/],
+  ["serve --prot 1", 2, /unknown flag --prot \(did you mean --port\?\)/],
+  ["serve --port", 2, /--port needs a value/],
+  ["serve --port http", 2, /--port: 'http' is not a whole number/],
+  ["serve --port 70000", 2, /--port: 70000 is out of range: it must be from 0 to 65535/],
+  ["serve --device gpu", 2, /--device: 'gpu' is not one of auto, cpu, cuda, null/],
+  ["serve --device cuda", 1, /cuda/i],
+  ["serve --dtype int4", 2, /--dtype: 'int4' is not one of/],
+  ["serve --tp 8", 2, /--tp-size: not built yet \(8\)/],
+  ["serve --nnodes 2", 2, /--nnodes: not built yet/],
+  ["serve --quantization fp8", 2, /--quantization: not built yet \(fp8\)/],
+  ["serve --kv-cache-dtype fp8_e5m2", 2, /--kv-cache-dtype: not built yet/],
+  ["serve --disable-radix-cache=yes", 2, /--disable-radix-cache is a switch/],
+  ["serve --disable 1", 2, /--disable is ambiguous/],
+  ["serve --port {port}", 1, /port {port} is (taken|in use)/],
+  ["serve --model-path preset:tinny", 2, /preset:tinny.*did you mean preset:tiny/],
+  ["serve --model-path {dir}/nowhere", 1, /nowhere/],
+  ["serve --model-path no-such-org/no-such-model", 1, /no-such-org\/no-such-model/],
+  ["serve --model-path {dir}/no-config", 1, /config\.json/],
+  ["serve --model-path {dir}/bad-config", 1, /config\.json.*JSON/],
+  ["serve --model-path {dir}/mamba", 1, /MambaForCausalLM/],
+  ["serve --context-length 1", 2, /--context-length: 1 is out of range/],
+  ["bench --backend sglan", 2, /--backend: 'sglan' is not one of .*did you mean sglang/],
+  ["bench --random 5", 2, /--random is ambiguous: it could be --random-input-len/],
+  ["bench --num-prompts 0", 2, /--num-prompts: 0 is out of range/],
+  ["bench --request-rate -1", 2, /--request-rate: -1 is out of range/],
+  ["bench --request-rate 0", 2, /--request-rate: 0/],
+  ["bench --multi --request-rate-range 1,x", 2, /--request-rate-range/],
+  ["bench --extra-request-body {", 2, /--extra-request-body: .*JSON/],
+  ["bench --header novalue", 2, /--header: 'novalue' must be NAME=VALUE/],
+  ["bench --base-url ftp://x", 2, /--base-url.*http/],
+  ["bench --port 1 --dataset-name random-ids", 1, /127\.0\.0\.1:1|0\.0\.0\.0:1/],
+  ["bench --port {port} --dataset-name random-ids", 1, /{port}/],
+  ["bench --port {port} --model m --tokenizer {dir}/nowhere", 1, /nowhere/],
+  ["bench --port {port} --model m --tokenizer preset:tinny", 2, /preset:tinny.*did you mean/],
+  ["bench --model m --tokenizer preset:tiny --dataset-path {dir}/none.json", 1, /none\.json/],
+  [
+    "bench --model m --tokenizer preset:tiny --dataset-path {dir}/cut.json",
+    1,
+    /cut\.json.*cut off.*--allow-truncated/,
+  ],
+  [
+    "bench --model m --tokenizer preset:tiny --dataset-path {dir}/empty.json",
+    1,
+    /empty\.json.*conversations/,
+  ],
+  [
+    "bench --model m --tokenizer preset:tiny --dataset-path {dir}/object.json",
+    1,
+    /object\.json.*(list|array)/,
+  ],
+  ["bench --backend trt --dataset-name random-ids", 2, /--model/],
+];
+
+const fill = (text: string) =>
+  text.replaceAll("{dir}", folder).replaceAll("{port}", String(takenPort));
+
+test.each(cases)("servebench %s", async (line, code, says) => {
+  const ended = await run(fill(line).split(" "), { cwd: folder });
+  expect(ended.stderr).toMatch(new RegExp(fill(says.source), says.flags));
+  expect(ended.code).toBe(code);
+  const lines = ended.stderr.trim().split("\n");
+  expect(lines.length, ended.stderr).toBeLessThanOrEqual(3);
+  expect(ended.stderr).not.toContain("    at ");
+});
