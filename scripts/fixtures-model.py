@@ -5,7 +5,7 @@
     fixtures-model.py --real DIR greedy tokens of the real model in DIR -> test/fixtures/model/real-greedy.json
 
 Needs torch and transformers. Weights are not stored: both sides draw them by the rule of `draw` below
-(test/support/random-model.ts is its twin), every value exactly representable in bfloat16.
+(test/support/random-model.ts is its twin), every value exactly representable in bfloat16. Afterwards: bun fmt test/fixtures
 """
 import argparse
 import base64

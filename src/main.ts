@@ -1,9 +1,9 @@
 /** Looks the command up in the command table and runs it; nothing else. */
-import { CommandError, exitCode, type CommandIo } from "./commands/command.ts";
-import { UsageError } from "./commands/flags.ts";
+import { exitCode, type CommandIo } from "./commands/command.ts";
 import { commandHelp, programHelp } from "./commands/help.ts";
 import { commands, findCommand } from "./commands/index.ts";
 import { nearest } from "./commands/nearest.ts";
+import { UsageError, UserError } from "./user-error.ts";
 import { version } from "./version.ts";
 
 const helpWords = ["--help", "-h", "help"];
@@ -33,14 +33,11 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   try {
     return await command.run(rest, io);
   } catch (error) {
-    if (error instanceof UsageError) {
-      io.stderr(`servebench ${command.name}: ${error.message}\n`);
-      io.stderr(`servebench ${command.name} --help explains the flags.\n`);
-      return exitCode.usage;
-    }
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof UserError)) throw error;
     io.stderr(`servebench ${command.name}: ${error.message}\n`);
-    return exitCode.failure;
+    if (!(error instanceof UsageError)) return exitCode.failure;
+    io.stderr(`servebench ${command.name} --help explains the flags.\n`);
+    return exitCode.usage;
   }
 }
 

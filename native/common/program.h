@@ -40,11 +40,11 @@ struct Limits {
 
 // fp32 [T or L, cols].
 struct Value {
-  bool per_row;  // L rows, else T
-  int cols;
-  int first, last;  // operations that write it and read it last
-  bool kept;
-  size_t offset;  // in the program's arena
+  bool per_row = false;  // L rows, else T
+  int cols = 0;
+  int first = 0, last = 0;  // operations that write it and read it last
+  bool kept = false;
+  size_t offset = 0;  // in the program's arena
 };
 
 // Layout: [page][K | V][kv head][SB_PAGE_TOKENS][head_dim].
@@ -60,8 +60,8 @@ constexpr int kMostArguments = 3;
 
 struct Op {
   int code;
-  int args[kMostArguments];
-  int result;  // value or cache handle; 0 where there is none
+  int args[kMostArguments] = {};
+  int result = 0;  // value or cache handle; 0 where there is none
 
   float float_arg(int i) const {
     float f;

@@ -22,22 +22,22 @@ static int check_at(const char* what, int index, int64_t least, int64_t most, in
               (long long)got);
 }
 
-static int check_header(const Program& p, const int32_t* words, int count, Step* s) {
+static int check_header(const Program& p, const int32_t* words, int count, Step& s) {
   const Limits& m = p.limits;
   if (count < SB_STEP_HEADER) return fail("step: expected at least %d words, got %d", SB_STEP_HEADER, count);
   if (words[0] != SB_ABI_VERSION) return fail("step: version: expected %d, got %d", SB_ABI_VERSION, words[0]);
-  s->tokens = words[1];
-  s->requests = words[2];
-  s->rows = words[3];
-  s->table_entries = words[4];
-  if (check_count("tokens", 1, m.tokens, s->tokens)) return -1;
-  if (check_count("requests", 1, m.requests < s->tokens ? m.requests : s->tokens, s->requests)) return -1;
-  if (check_count("logits rows", 0, m.rows, s->rows)) return -1;
-  if (check_count("page-table entries", 1, m.table, s->table_entries)) return -1;
+  s.tokens = words[1];
+  s.requests = words[2];
+  s.rows = words[3];
+  s.table_entries = words[4];
+  if (check_count("tokens", 1, m.tokens, s.tokens)) return -1;
+  if (check_count("requests", 1, m.requests < s.tokens ? m.requests : s.tokens, s.requests)) return -1;
+  if (check_count("logits rows", 0, m.rows, s.rows)) return -1;
+  if (check_count("page-table entries", 1, m.table, s.table_entries)) return -1;
   for (int i = 5; i < SB_STEP_HEADER; i++) {
     if (check_at("header", i, 0, 0, words[i])) return -1;
   }
-  size_t expected = step_words(s->tokens, s->requests, s->rows, s->table_entries);
+  size_t expected = step_words(s.tokens, s.requests, s.rows, s.table_entries);
   if ((size_t)count != expected) return fail("step: expected %zu words, got %d", expected, count);
   return 0;
 }
@@ -90,25 +90,28 @@ static int check_sampling(const Program& p, const Step& s, int row) {
   return check_at("sampling flags of row", row, 0, 1, w[9]);
 }
 
-int check_step(const Program& p, const int32_t* words, int count, Step* s) {
-  if (check_header(p, words, count, s)) return -1;
-  const int32_t* at = words + SB_STEP_HEADER;
+static void set_arrays(int32_t* words, Step& s) {
+  int32_t* at = words + SB_STEP_HEADER;
   auto take = [&at](int n) { return (at += n) - n; };
-  s->ids = const_cast<int32_t*>(take(s->tokens));
-  s->begin = take(s->requests + 1);
-  s->start = take(s->requests);
-  s->pages = take(s->requests + 1);
-  s->table = take(s->table_entries);
-  s->rows_of = take(s->rows);
-  s->sampling = take(s->rows * SB_ROW_WORDS);
+  s.ids = take(s.tokens);
+  s.begin = take(s.requests + 1);
+  s.start = take(s.requests);
+  s.pages = take(s.requests + 1);
+  s.table = take(s.table_entries);
+  s.rows_of = take(s.rows);
+  s.sampling = take(s.rows * SB_ROW_WORDS);
+}
 
-  for (int i = 0; i < s->tokens; i++) {
-    if (check_at("ids", i, -(int64_t)p.last_rows, p.vocabulary - 1, s->ids[i])) return -1;
+int read_step(const Program& p, int32_t* words, int count, Step& s) {
+  if (check_header(p, words, count, s)) return -1;
+  set_arrays(words, s);
+  for (int i = 0; i < s.tokens; i++) {
+    if (check_at("ids", i, -(int64_t)p.last_rows, p.vocabulary - 1, s.ids[i])) return -1;
   }
-  if (check_requests(p, *s)) return -1;
-  for (int i = 0; i < s->rows; i++) {
-    if (check_at("rows", i, i ? s->rows_of[i - 1] : 0, s->tokens - 1, s->rows_of[i])) return -1;
-    if (p.sample_values && check_sampling(p, *s, i)) return -1;
+  if (check_requests(p, s)) return -1;
+  for (int i = 0; i < s.rows; i++) {
+    if (check_at("rows", i, i ? s.rows_of[i - 1] : 0, s.tokens - 1, s.rows_of[i])) return -1;
+    if (p.sample_values && check_sampling(p, s, i)) return -1;
   }
   return 0;
 }

@@ -8,8 +8,8 @@ namespace sb {
 size_t step_words_max(const Limits& limits);
 size_t result_words_max(const Limits& limits);
 
-// Checks every word of a step against the program; *view then points into words.
-int check_step(const Program& program, const int32_t* words, int count, Step* view);
+// Checks every word of a step against the program; `step` then has its counts and points into words.
+int read_step(const Program& program, int32_t* words, int count, Step& step);
 
 // Fills top_begin; returns how many words the results take.
 int plan_results(const Program& program, Step& step);

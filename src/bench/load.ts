@@ -55,14 +55,27 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
         firstByteS: firstByteMs === null ? null : (firstByteMs - sentMs) / 1000,
       };
       const { promptLen, outputLen } = request;
-      const made = { index, promptLen, outputLen, ...timing, ttftS, latencyS, itlsS, text, usage, status, failure };
+      const made = {
+        index,
+        promptLen,
+        outputLen,
+        ...timing,
+        ttftS,
+        latencyS,
+        itlsS,
+        text,
+        usage,
+        status,
+        failure,
+      };
       plan.onEnd(made);
       return made;
     });
     replies.push(record);
   };
   signal.addEventListener("abort", () => {
-    for (const exchange of underWay) exchange.fail({ class: "interrupted", message: "given up on request" });
+    for (const exchange of underWay)
+      exchange.fail({ class: "interrupted", message: "given up on request" });
   });
   await pace(dueS, startMs, signal, send);
   const records = await Promise.all(replies);

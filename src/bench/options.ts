@@ -12,12 +12,7 @@ export const compats = ["0.2.13", "0.2.7"] as const;
 export type Compat = (typeof compats)[number];
 
 export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | JsonValue[]
-  | { [key: string]: JsonValue };
+  null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 
 export interface BenchOptions {
   readonly backend: BackendName;
@@ -51,7 +46,7 @@ export interface BenchOptions {
   readonly extraRequestBody: { readonly [key: string]: JsonValue } | null;
 
   readonly compat: Compat;
-  /** Clean up random prompts after decoding, as transformers 4 did. */
+  /** Clean up random prompts after decoding where the tokenizer asks for it, as transformers 4 did. */
   readonly decodeCleanup: boolean;
   /** Use what is whole of a data set file that was cut off. */
   readonly allowTruncated: boolean;

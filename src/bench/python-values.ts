@@ -34,13 +34,13 @@ export function floatRepr(x: number): string {
   return /[.e]/.test(digits) ? digits : `${digits}.0`;
 }
 
-/** `{:.2f}`: rounds the exact value, ties to even (`toFixed` takes them away from zero). */
+/** `{:.2f}` below 1e21: rounds the exact value, ties to even (`toFixed` takes them away from zero). */
 export function fixed2(x: number): string {
   if (!Number.isFinite(x)) return floatRepr(x);
   const eighths = Math.abs(x) * 8; // x.xx5 is exact in binary only for odd multiples of 1/8
   const text = x.toFixed(2);
   const tiedUp = Number.isInteger(eighths) && eighths % 2 === 1 && /[13579]$/.test(text);
-  return tiedUp ? (x - Math.sign(x) * 0.005).toFixed(2) : text;
+  return tiedUp ? text.slice(0, -1) + (Number(text.at(-1)) - 1) : text;
 }
 
 /** `json.dumps` with its defaults: ASCII only, ", " and ": ", bare NaN and Infinity. */
@@ -49,7 +49,9 @@ export function jsonDumps(value: PythonValue): string {
   if (typeof value === "string") return jsonString(value);
   if (value === null || typeof value !== "object") return String(value);
   if (isList(value)) return `[${value.map(jsonDumps).join(", ")}]`;
-  const fields = Object.entries(value).map(([key, field]) => `${jsonString(key)}: ${jsonDumps(field)}`);
+  const fields = Object.entries(value).map(
+    ([key, field]) => `${jsonString(key)}: ${jsonDumps(field)}`,
+  );
   return `{${fields.join(", ")}}`;
 }
 

@@ -1,4 +1,6 @@
 /** A whole benchmark: data set, warm-up, load at one rate or several, table and result line for each. */
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { version } from "../version.ts";
 import { arrivalTimes, parseRateRange } from "./arrivals.ts";
@@ -7,7 +9,7 @@ import { backendOf } from "./backends/index.ts";
 import type { Backend } from "./backends/index.ts";
 import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
-import { BenchError } from "./errors.ts";
+import { BenchError, BenchUsageError } from "./errors.ts";
 import { requestTimeoutMs, runLoad } from "./load.ts";
 import type { LoadPlan, LoadResult, PreparedRequest } from "./load.ts";
 import { computeLoadFigures, computeMetrics } from "./metrics.ts";
@@ -47,8 +49,8 @@ export interface BenchRun {
 }
 
 export interface BenchOutcome {
-  /** 0 all done; 1 a run failed (no request succeeded, or it could not begin); 130 interrupted. */
-  readonly exitCode: 0 | 1 | 130;
+  /** 0 all done; 1 a run failed (no request succeeded, or it could not begin); 2 a flag is wrong; 130 interrupted. */
+  readonly exitCode: 0 | 1 | 2 | 130;
   readonly runs: readonly BenchRun[];
   /** Where the result lines lie; null when there are none. */
   readonly outputFile: string | null;
@@ -68,13 +70,13 @@ interface Bench {
   readonly outputFile: string;
 }
 
-/** Runs a benchmark. Mistakes of the user and a server that cannot be used end in a sentence on stderr and exit code 1. */
+/** Runs a benchmark. Mistakes of the user and a server that cannot be used end in a sentence on stderr. */
 export async function runBench(options: BenchOptions, io: BenchIo): Promise<BenchOutcome> {
   const runs: BenchRun[] = [];
   let outputFile: string | null = null;
   try {
-    const bench = await prepare(options, io);
     const rates = options.multi ? parseRateRange(options.requestRateRange) : [options.requestRate];
+    const bench = await prepare(options, io);
     for (const rate of rates) {
       if (io.signal.aborted) break;
       const run = await runRate(bench, rate);
@@ -86,7 +88,7 @@ export async function runBench(options: BenchOptions, io: BenchIo): Promise<Benc
     if (io.signal.aborted) return { exitCode: 130, runs, outputFile };
     if (!(error instanceof BenchError)) throw error;
     io.stderr(`${error.message}\n`);
-    return { exitCode: 1, runs, outputFile };
+    return { exitCode: error instanceof BenchUsageError ? 2 : 1, runs, outputFile };
   }
   if (io.signal.aborted) return { exitCode: 130, runs, outputFile };
   const failed = runs.some((run) => run.metrics.completed === 0);
@@ -98,6 +100,9 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   const python = new PythonRandom(options.seed);
   const numpy = new NumpyRandom(options.seed);
   checkOptions(options, backend);
+  const outputFile = options.outputFile ?? jsonl.defaultOutputFile(options, new Date());
+  checkWritable("--output-file", outputFile);
+  if (options.recordsFile !== null) checkWritable("--records", options.recordsFile);
   const target = targetOf(options, backend);
   const model = options.model ?? (await fetchModel(target, options, io.signal));
   const tokenizer = await loadTokenizer(options.tokenizer ?? model, io);
@@ -110,7 +115,6 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   }
   if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(dataset));
   const prepared = prepareRequests(target, backend, dataset.requests, model, options);
-  const outputFile = options.outputFile ?? jsonl.defaultOutputFile(options, new Date());
   return { options, io, backend, target, model, tokenizer, dataset, prepared, numpy, outputFile };
 }
 
@@ -119,17 +123,37 @@ const chatTemplateWarning =
   "Because when the tokenizer counts the output tokens, if there is gibberish, it might count incorrectly.\n\n";
 
 function checkOptions(options: BenchOptions, backend: Backend): void {
-  if (options.numPrompts < 1) throw new BenchError(`--num-prompts: ${options.numPrompts} is not above 0.`);
+  if (options.numPrompts < 1)
+    throw new BenchUsageError(`--num-prompts: ${options.numPrompts} is not above 0.`);
   if (!(options.requestRate.perSecond > 0)) {
-    throw new BenchError(`--request-rate: ${options.requestRate.perSecond} is not above 0; 'inf' sends all at once.`);
+    throw new BenchUsageError(
+      `--request-rate: ${options.requestRate.perSecond} is not above 0; 'inf' sends all at once.`,
+    );
   }
   if (!backend.authorized && options.model === null) {
-    throw new BenchError(`Please provide a model using \`--model\` when using \`${options.backend}\` backend.`);
+    throw new BenchError(
+      `Please provide a model using \`--model\` when using \`${options.backend}\` backend.`,
+    );
   }
   if (!backend.takesIds && options.datasetName === "random-ids") {
-    throw new BenchError(
+    throw new BenchUsageError(
       `--dataset-name: random-ids sends token ids, which the ${options.backend} backend does not take; use random.`,
     );
+  }
+}
+
+/** Before the run, so that a mistyped folder does not cost an hour's figures. */
+function checkWritable(flag: string, path: string): void {
+  const exists = existsSync(path);
+  try {
+    accessSync(exists ? path : dirname(path), constants.W_OK);
+  } catch (error) {
+    throw new BenchUsageError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  if (exists && statSync(path).isDirectory()) {
+    throw new BenchUsageError(`${flag}: '${path}' is a folder; expected a file.`);
   }
 }
 
@@ -163,7 +187,11 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
   const { records, durationS } = await measure(bench, dueS);
   const metrics = computeMetrics(records, durationS, bench.tokenizer);
   const load = computeLoadFigures(records);
-  const facts = { dataset: dataset.source, planned: prepared.length, interrupted: io.signal.aborted };
+  const facts = {
+    dataset: dataset.source,
+    planned: prepared.length,
+    interrupted: io.signal.aborted,
+  };
   if (metrics.completed === 0 && !facts.interrupted) {
     io.stderr(
       `All requests failed at request rate ${rateText(rate)}. ` +
@@ -171,13 +199,19 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
     );
   }
   io.stdout(resultTable(options.backend, rate, metrics) + loadTable(facts, load));
-  const identity = { servebench: version, compat: options.compat, model: bench.model, startedAt };
+  const identity = {
+    servebench: version,
+    compat: options.compat,
+    model: bench.model,
+    started_at: startedAt,
+  };
   const line = jsonl.resultLine(
     jsonl.resultFields(options, rate, metrics),
     jsonl.furtherFields(identity, metrics, facts, load),
   );
   write("--output-file", bench.outputFile, [line]);
-  if (options.recordsFile !== null) write("--records", options.recordsFile, records.map(jsonl.recordLine));
+  if (options.recordsFile !== null)
+    write("--records", options.recordsFile, records.map(jsonl.recordLine));
   return { rate, metrics, load, facts, records };
 }
 
@@ -224,6 +258,8 @@ function write(flag: string, path: string, lines: readonly string[]): void {
   try {
     jsonl.appendLines(path, lines);
   } catch (error) {
-    throw new BenchError(`${flag}: cannot write '${path}': ${(error as Error).message}`, { cause: error });
+    throw new BenchError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }

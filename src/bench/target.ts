@@ -1,7 +1,7 @@
 /** Where requests go, and what the server calls its model. */
 import type { ConnectOptions } from "../runtime/index.ts";
 import type { Backend } from "./backends/index.ts";
-import { BenchError } from "./errors.ts";
+import { BenchError, BenchUsageError } from "./errors.ts";
 import type { PreparedRequest } from "./load.ts";
 import { baseUrlOf } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
@@ -17,13 +17,15 @@ export interface Target {
   readonly modelsUrl: string;
 }
 
-/** Throws a BenchError when --base-url is not an address of a server. */
+/** Throws a BenchUsageError when --base-url is not an address of a server. */
 export function targetOf(options: BenchOptions, backend: Backend): Target {
   const base = baseUrlOf(options);
   const url = URL.parse(base);
   if (!url || !/^https?:$/.test(url.protocol) || url.hostname === "") {
     const flag = options.baseUrl === null ? "--host" : "--base-url";
-    throw new BenchError(`${flag}: '${base}' is not a server's address; expected http://HOST:PORT.`);
+    throw new BenchUsageError(
+      `${flag}: '${base}' is not a server's address; expected http://HOST:PORT.`,
+    );
   }
   const tls = url.protocol === "https:";
   const port = url.port === "" ? (tls ? 443 : 80) : Number(url.port);
@@ -79,7 +81,9 @@ export function prepareRequests(
 /** bench_serving's headers, less Accept-Encoding: a compressed reply would blur the time of its tokens. */
 function requestHeaders(backend: Backend, { apiKey, headers }: BenchOptions): [string, string][] {
   const usual: [string, string][] = [
-    ...(backend.authorized ? [["Authorization", `Bearer ${apiKey ?? "None"}`] as [string, string]] : []),
+    ...(backend.authorized
+      ? [["Authorization", `Bearer ${apiKey ?? "None"}`] as [string, string]]
+      : []),
     ["Accept", "*/*"],
     ["User-Agent", `servebench/${version}`],
     ["Content-Type", "application/json"],

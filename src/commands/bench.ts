@@ -1,5 +1,6 @@
 /** `servebench bench`: flags of SGLang's bench_serving v0.2.7 and a few of our own. */
 import { backends, compats, datasets } from "../bench/options.ts";
+import { UsageError } from "../user-error.ts";
 import { defineCommand } from "./command.ts";
 import {
   choiceFlag,
@@ -9,7 +10,6 @@ import {
   switchFlag,
   textFlag,
   textListFlag,
-  UsageError,
 } from "./flags.ts";
 
 export const bench = defineCommand({
@@ -154,7 +154,13 @@ export const bench = defineCommand({
       apiKey: process.env["OPENAI_API_KEY"] ?? null,
       recordsFile: records,
     };
-    return runBench(options, io);
+    const { resolveTokenizer } = await import("../hub/resolve.ts");
+    const { loadTokenizer } = await import("../tokenizer/huggingface.ts");
+    const { exitCode } = await runBench(options, {
+      ...io,
+      loadTokenizer: async (name) => loadTokenizer(resolveTokenizer(name)),
+    });
+    return exitCode;
   },
 });
 

@@ -4,9 +4,6 @@ import { parseFlags, type Flags, type FlagValues } from "./flags.ts";
 /** Exit codes of every command. */
 export const exitCode = { success: 0, failure: 1, usage: 2, gate: 3, interrupted: 130 } as const;
 
-/** A run-time failure that needs one sentence and no stack trace: missing file, busy port, refused connection. */
-export class CommandError extends Error {}
-
 /** Where a command talks to its user. */
 export interface CommandIo {
   stdout(text: string): void;

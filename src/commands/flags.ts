@@ -3,10 +3,8 @@
  * argparse's, since users bring command lines written for SGLang's tools: `--name value`, `--name=value`, and
  * any unambiguous prefix of a name.
  */
+import { UsageError } from "../user-error.ts";
 import { nearest } from "./nearest.ts";
-
-/** A mistake in the command line; the program answers with the sentence and exit code 2. */
-export class UsageError extends Error {}
 
 export interface Flag<T> {
   readonly help: string;
@@ -137,18 +135,19 @@ export function numberFlag<const D extends number | null = null>(
   return flag(help, placeholder, (more.default ?? null) as OrNull<number, D>, parse, more);
 }
 
+export type JsonValue =
+  null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+export type JsonObject = Readonly<Record<string, JsonValue>>;
+
 /** A value that must be a JSON object. */
-export function jsonFlag(
-  help: string,
-  more: Common = {},
-): Flag<Readonly<Record<string, unknown>> | null> {
-  return flag<Readonly<Record<string, unknown>> | null>(help, "JSON", null, parseObject, more);
+export function jsonFlag(help: string, more: Common = {}): Flag<JsonObject | null> {
+  return flag<JsonObject | null>(help, "JSON", null, parseObject, more);
 }
 
-function parseObject(text: string): object {
-  let value: unknown;
+function parseObject(text: string): JsonObject {
+  let value: JsonValue;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text) as JsonValue;
   } catch (error) {
     const why = (error as Error).message;
     throw new UsageError(`'${text}' is not JSON (${why}); expected an object like {"top_k": 5}`);

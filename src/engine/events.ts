@@ -7,6 +7,7 @@
  *     prompt logprob   the same: the logprob of the prompt's next token
  *     finish           {kind, request, reason, stop token id or index into messages}
  */
+import type { StepResults } from "../program/index.ts";
 import type { EngineLoad, FinishReason, TokenLogprob } from "./api.ts";
 
 const headerWords = 3;
@@ -22,6 +23,7 @@ export interface EventMessage {
 /** Collects the events of a step. Its buffer is kept from step to step. */
 export class EventWriter {
   #words = new Int32Array(1024);
+  #floats = new Float32Array(this.#words.buffer);
   #count = headerWords;
   #messages: string[] = [];
 
@@ -32,25 +34,24 @@ export class EventWriter {
     this.#put(token);
   }
 
-  /**
-   * @param row Words {token, logprob bits, n, 0} of a sampled row at `rowAt` of the step's results.
-   * @param topAt Where the row's n alternatives begin.
-   */
+  /** The logprob of a row of the step's results, with its alternatives. */
   logprob(
     kind: "tokenLogprob" | "promptLogprob",
     request: number,
-    row: Int32Array,
-    rowAt: number,
-    topAt: number,
+    results: StepResults,
+    row: number,
   ): void {
-    const topWords = 2 * row[rowAt + 2]!;
-    this.#reserve(5 + topWords);
+    const topCount = results.topCount(row);
+    this.#reserve(5 + 2 * topCount);
     this.#put(kinds[kind]);
     this.#put(request);
-    this.#put(row[rowAt]!);
-    this.#put(row[rowAt + 1]!);
-    this.#put(row[rowAt + 2]!);
-    for (let i = 0; i < topWords; i++) this.#put(row[topAt + i]!);
+    this.#put(results.token(row));
+    this.#putFloat(results.logprob(row));
+    this.#put(topCount);
+    for (let i = 0; i < topCount; i++) {
+      this.#put(results.topToken(row, i));
+      this.#putFloat(results.topLogprob(row, i));
+    }
   }
 
   finish(request: number, reason: FinishReason): void {
@@ -79,11 +80,16 @@ export class EventWriter {
     this.#words[this.#count++] = word;
   }
 
+  #putFloat(value: number): void {
+    this.#floats[this.#count++] = value;
+  }
+
   #reserve(words: number): void {
     if (this.#count + words <= this.#words.length) return;
     const larger = new Int32Array(2 * (this.#count + words));
     larger.set(this.#words);
     this.#words = larger;
+    this.#floats = new Float32Array(larger.buffer);
   }
 }
 

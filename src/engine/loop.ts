@@ -22,7 +22,6 @@ export class EngineLoop {
   readonly #program: Program;
   readonly #scheduler: Scheduler;
   readonly #events = new EventWriter();
-  readonly #requests = new Map<number, Request>();
   readonly #step: StepWriter;
   readonly #results: StepResults;
   /** One is running while the other is planned. */
@@ -37,31 +36,33 @@ export class EngineLoop {
     this.#plans = [new StepPlan(program.limits.requests), new StepPlan(program.limits.requests)];
   }
 
+  /** True when nothing is left to do until the next `submit`. */
+  get idle(): boolean {
+    return this.#running === null && this.#scheduler.requests.size === 0;
+  }
+
   submit(id: number, spec: GenerateRequest): void {
-    const request = new Request(id, spec);
-    this.#requests.set(id, request);
-    this.#scheduler.submit(request);
+    this.#scheduler.submit(new Request(id, spec));
   }
 
   /** Ends a request early; unknown and ended ones are ignored. */
   abort(id: number): void {
-    const request = this.#requests.get(id);
-    if (request) this.#finish(request, "The request was aborted");
+    const request = this.#scheduler.requests.get(id);
+    if (request) this.#abort(request, "The request was aborted");
   }
 
   /** Ends everything early and leaves nothing running on the device. */
   abortAll(): void {
-    for (const id of this.#requests.keys()) this.abort(id);
-    while (this.turn()) continue;
+    for (const id of this.#scheduler.requests.keys()) this.abort(id);
+    while (!this.idle) this.turn();
   }
 
-  /** Starts the next step and completes the one before. False if there was neither. */
-  turn(): boolean {
+  /** Starts the next step and completes the one before. */
+  turn(): void {
     const next = this.#start();
     const previous = this.#running;
     this.#running = next;
     if (previous) this.#complete(previous);
-    return next !== null || previous !== null;
   }
 
   /** What happened since the last call; null if nothing did. */
@@ -93,19 +94,15 @@ export class EngineLoop {
       return;
     }
     applyResults(plan, this.#results, this.#scheduler, this.#events);
-    for (const request of plan.requests) {
-      if (request.finished) this.#requests.delete(request.id);
-    }
   }
 
   /** A step that failed takes its requests with it and nothing else. */
   #fail(plan: StepPlan, error: unknown): void {
     const message = `A step of the engine failed: ${error instanceof Error ? error.message : error}`;
-    for (const request of plan.requests) if (!request.finished) this.#finish(request, message);
+    for (const request of plan.requests) if (!request.finished) this.#abort(request, message);
   }
 
-  #finish(request: Request, message: string): void {
+  #abort(request: Request, message: string): void {
     finish(request, { type: "abort", message }, this.#scheduler, this.#events);
-    this.#requests.delete(request.id);
   }
 }

@@ -1,14 +1,11 @@
 /** What a user chooses about the engine, and what follows from it for memory. */
-import { availableParallelism } from "node:os";
 import type { BackendName, ProgramLimits } from "../program/index.ts";
-import type { DtypeOption } from "../model/index.ts";
+import type { ModelOptions } from "../model/index.ts";
 import { pageTokens, pagesFor } from "./pages.ts";
 import type { SchedulerLimits } from "./scheduler.ts";
 
-export interface EngineOptions {
+export interface EngineOptions extends Pick<ModelOptions, "dtype" | "logitsBias"> {
   readonly device: BackendName;
-  /** Default "auto". */
-  readonly dtype?: DtypeOption;
   /** CPU threads; default: one for each available core. */
   readonly threads?: number;
   /** Most tokens of prompt and output together; default and most: what the model was made for. */
@@ -63,14 +60,16 @@ export function resolveOptions(options: EngineOptions, model: ModelSize): Resolv
     options.maxTotalTokens === undefined
       ? kvPoolTokens(options, model, contextLength, maxRunning)
       : integer("maxTotalTokens", options.maxTotalTokens);
+  // At least as many as can draw a token; more lets prompt logprobs come in few steps.
+  const rows = Math.max(maxRunning, 64);
   const pages = Math.max(Math.floor(poolTokens / pageTokens), 1);
   return {
     contextLength,
-    scheduler: { maxRunning, chunkedPrefillSize, maxRows: maxRunning },
+    scheduler: { maxRunning, chunkedPrefillSize, maxRows: rows },
     program: {
       tokens: chunkedPrefillSize + maxRunning,
       requests: maxRunning,
-      rows: maxRunning,
+      rows,
       pages,
       tableEntries: pages, // no page is in two tables
     },
@@ -111,9 +110,4 @@ function integer(name: string, value: number): number {
 
 function gib(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-}
-
-/** Threads that the CPU backend uses for `threads` of the options. */
-export function threadCount(threads: number | undefined): number {
-  return threads === undefined ? availableParallelism() : integer("threads", threads);
 }

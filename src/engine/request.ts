@@ -1,5 +1,6 @@
 /** A request inside the engine: its tokens, its pages, and how far it has come. */
-import type { GenerateRequest } from "./api.ts";
+import { topMax } from "../program/index.ts";
+import type { EngineLimits, GenerateRequest } from "./api.ts";
 
 const noPages = new Int32Array(0);
 
@@ -56,4 +57,34 @@ export class Request {
   rowCount(begin: number, end: number): number {
     return Math.max(Math.min(end, this.rowsEnd) - Math.max(begin, this.rowsBegin), 0);
   }
+}
+
+/** @throws RangeError with a sentence if a request is not one that the engine can ever run. */
+export function checkRequest(request: GenerateRequest, limits: EngineLimits): void {
+  const { promptIds, maxNewTokens, sampling, logprobs } = request;
+  const total = promptIds.length + maxNewTokens;
+  const most = Math.min(limits.contextLength, limits.maxTotalTokens);
+  if (promptIds.length === 0) refuse("its prompt is empty");
+  if (!Number.isInteger(maxNewTokens) || maxNewTokens < 0)
+    refuse(`maxNewTokens is ${maxNewTokens}`);
+  if (total > most) refuse(`it needs ${total} tokens of prompt and output; at most ${most} fit`);
+  const stranger = promptIds.find((id) => id < 0 || id >= limits.vocabSize);
+  if (stranger !== undefined) refuse(`token ${stranger} is not below ${limits.vocabSize}`);
+  const { temperature, topP, topK, minP, seed } = sampling;
+  if (!(temperature >= 0 && temperature < Infinity)) refuse(`temperature is ${temperature}`);
+  if (!(topP > 0 && topP <= 1)) refuse(`topP is ${topP}`);
+  if (!Number.isInteger(topK) || (topK < 1 && topK !== -1)) refuse(`topK is ${topK}`);
+  if (!(minP >= 0 && minP <= 1)) refuse(`minP is ${minP}`);
+  if (!Number.isSafeInteger(seed) || seed < 0) refuse(`seed is ${seed}`);
+  if (logprobs === null) return;
+  const { promptStart, topCount } = logprobs;
+  if (!Number.isInteger(promptStart) || promptStart < -1 || promptStart > promptIds.length) {
+    refuse(`promptStart is ${promptStart}`);
+  }
+  if (!Number.isInteger(topCount) || topCount < 0 || topCount > topMax)
+    refuse(`topCount is ${topCount}`);
+}
+
+function refuse(what: string): never {
+  throw new RangeError(`The engine refuses the request: ${what}`);
 }

@@ -51,6 +51,8 @@ export class StepPlan {
 export class Scheduler {
   readonly limits: SchedulerLimits;
   readonly pool: PagePool;
+  /** All requests that have not ended, by number. */
+  readonly requests = new Map<number, Request>();
   readonly #waiting: Request[] = [];
   /** In order of admission. */
   readonly #running: Request[] = [];
@@ -69,12 +71,14 @@ export class Scheduler {
   }
 
   submit(request: Request): void {
+    this.requests.set(request.id, request);
     this.#waiting.push(request);
   }
 
   /** Ends a request wherever it is and frees its pages; steps that already hold it are not disturbed. */
   finish(request: Request): void {
     request.finished = true;
+    this.requests.delete(request.id);
     remove(request.pages.length > 0 ? this.#running : this.#waiting, request);
     // Steps run in order, so whoever gets these pages writes them after the last step that holds this request.
     this.pool.release(request.pages);
@@ -122,8 +126,11 @@ export class Scheduler {
   /** Checks that requests and pages agree (see PagePool.checkIntegrity). */
   checkIntegrity(): void {
     this.pool.checkIntegrity(this.#running.map((request) => request.pages));
-    const misplaced = [...this.#waiting, ...this.#running].find((request) => request.finished);
-    if (misplaced) throw new Error(`request ${misplaced.id} is finished but still scheduled`);
+    const scheduled = [...this.#waiting, ...this.#running];
+    const wrong = scheduled.find((r) => r.finished || this.requests.get(r.id) !== r);
+    if (wrong || scheduled.length !== this.requests.size) {
+      throw new Error(`request ${wrong?.id} is scheduled after its end, or one is not scheduled`);
+    }
   }
 }
 

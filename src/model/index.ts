@@ -5,8 +5,9 @@ import { bindLlama, defineLlama, type LlamaTensors } from "./llama.ts";
 import { Weights, type WeightSource } from "./weights.ts";
 
 export { parseConfig, type ModelConfig } from "./config.ts";
-export type { StoredTensor, WeightSource } from "./weights.ts";
+export type { StoredTensor, StoredWeights, WeightSource } from "./weights.ts";
 
+/** A model as the hub finds it. */
 export interface ModelSource {
   /** A parsed config.json. */
   readonly config: unknown;
@@ -15,6 +16,14 @@ export interface ModelSource {
 
 /** "auto": bfloat16 for weights stored so, else float32. */
 export type DtypeOption = "auto" | "bfloat16" | "float32";
+
+export interface ModelOptions {
+  readonly dtype?: DtypeOption;
+  /** Added to the logits, one for each id: keeps a dummy model from drawing ids that print nothing. */
+  readonly logitsBias?: Float32Array | null;
+  /** Most that weights may take that are not mapped from a file; default: no limit. */
+  readonly memoryBytes?: number;
+}
 
 /** A model whose weights are on a device. */
 export class Model {
@@ -25,11 +34,12 @@ export class Model {
   readonly #tensors: LlamaTensors;
 
   /** @throws Error with a sentence if the config or the weights cannot be used. */
-  constructor(device: Device, source: ModelSource, dtype: DtypeOption) {
+  constructor(device: Device, source: ModelSource, options: ModelOptions = {}) {
     this.config = parseConfig(source.config);
-    this.dtype = computeDtype(this.config.storedDtype, dtype);
-    const weights = new Weights(device, source.weights, this.dtype);
-    this.#tensors = bindLlama(this.config, weights);
+    this.dtype = computeDtype(this.config.storedDtype, options.dtype ?? "auto");
+    const { memoryBytes = Infinity, logitsBias = null } = options;
+    const weights = new Weights(device, source.weights, this.dtype, memoryBytes);
+    this.#tensors = bindLlama(this.config, weights, logitsBias);
     this.weightBytes = weights.bytes;
   }
 

@@ -5,7 +5,7 @@ import { inverseFrequencies } from "./rope.ts";
 import type { Weights } from "./weights.ts";
 
 /** @throws Error that names the tensor if one is missing, has another shape, or is not called for. */
-export function bindLlama(config: ModelConfig, weights: Weights) {
+export function bindLlama(config: ModelConfig, weights: Weights, logitsBias: Float32Array | null) {
   const { hiddenSize, ffnSize, heads, kvHeads, headDim, vocabSize } = config;
   const linear = (name: string, out: number, into: number, biased: boolean): Linear => ({
     weight: weights.matrix(`${name}.weight`, out, into),
@@ -33,7 +33,7 @@ export function bindLlama(config: ModelConfig, weights: Weights) {
     norm: norm("model.norm", hiddenSize),
     head: {
       weight: config.tied ? embedding : weights.matrix("lm_head.weight", vocabSize, hiddenSize),
-      bias: weights.logitsBias(vocabSize),
+      bias: logitsBias && weights.constant(logitsBias, 1, vocabSize),
     },
   };
   weights.checkAllUsed(config.tied ? ["lm_head.weight"] : []);
@@ -60,11 +60,12 @@ export function defineLlama(
   const rope = (x: Value) => p.rope(x, tensors.frequencies, headDim);
 
   const attention = (x: Value, layer: LayerTensors, cache: Cache) => {
-    const q = rope(norm(linear(x, layer.q), layer.qNorm));
-    const k = rope(norm(linear(x, layer.k), layer.kNorm));
+    const q = linear(x, layer.q);
+    const k = linear(x, layer.k);
     const v = linear(x, layer.v);
-    p.kvWrite(cache, k, v);
-    return linear(p.attention(q, cache, 1 / Math.sqrt(headDim)), layer.o);
+    p.kvWrite(cache, rope(norm(k, layer.kNorm)), v);
+    const attended = p.attention(rope(norm(q, layer.qNorm)), cache, 1 / Math.sqrt(headDim));
+    return linear(attended, layer.o);
   };
   const mlp = (x: Value, layer: LayerTensors) =>
     linear(p.siluMul(linear(x, layer.gate), linear(x, layer.up)), layer.down);

@@ -2,9 +2,10 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { Device, Dtype, Tensor, WeightFile } from "../program/index.ts";
 
-/** A tensor inside a safetensors file. */
+/** Where a tensor lies in the files of a checkpoint. */
 export interface StoredTensor {
-  readonly path: string;
+  /** Index into the checkpoint's files. */
+  readonly file: number;
   /** Bytes from the start of the file. */
   readonly offset: number;
   /** As safetensors names it; "BF16", "F16" and "F32" can be loaded. */
@@ -12,31 +13,35 @@ export interface StoredTensor {
   readonly shape: readonly number[];
 }
 
-export type WeightSource =
-  | { readonly kind: "safetensors"; readonly tensors: ReadonlyMap<string, StoredTensor> }
-  | {
-      /** Pseudo-random weights, the same on every machine. */
-      readonly kind: "dummy";
-      /** Added to the logits, one for each id: keeps ids that print nothing from being drawn. */
-      readonly logitsBias: Float32Array | null;
-    };
+export interface StoredWeights {
+  readonly kind: "safetensors";
+  readonly files: readonly string[];
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+/** "dummy": pseudo-random weights, the same on every machine. */
+export type WeightSource = StoredWeights | { readonly kind: "dummy" };
 
 /** Tensors that some checkpoints carry and no definition reads. */
 const ignorable = /\.rotary_emb\.(inv_freq|cos_cached|sin_cached)$/;
 const bytesOf = { f32: 4, bf16: 2 } as const;
-const dummyStd = 0.02;
 
 export class Weights {
   readonly dtype: Dtype;
   readonly #device: Device;
   readonly #source: WeightSource;
-  readonly #files = new Map<string, WeightFile>();
+  readonly #files = new Map<number, WeightFile>();
   readonly #used = new Set<string>();
+  readonly #memoryBytes: number;
   #bytes = 0;
 
-  /** @param dtype What matrices are computed in; tensors that are stored otherwise are converted. */
-  constructor(device: Device, source: WeightSource, dtype: Dtype) {
+  /**
+   * @param dtype What matrices are computed in; tensors that are stored otherwise are converted.
+   * @param memoryBytes Most that tensors may take that are not mapped from a file.
+   */
+  constructor(device: Device, source: WeightSource, dtype: Dtype, memoryBytes: number) {
     this.dtype = dtype;
+    this.#memoryBytes = memoryBytes;
     this.#device = device;
     this.#source = source;
   }
@@ -48,26 +53,21 @@ export class Weights {
 
   /** [rows, cols]; the weight of a linear is [out, in]. @throws Error that names the tensor. */
   matrix(name: string, rows: number, cols: number): Tensor {
-    if (this.#source.kind === "dummy") return this.#dummy(name, rows, cols, dummyStd, 0);
-    return this.#stored(name, [rows, cols]);
+    // So drawn, a product is as large as its input, and a tied model does not just repeat its last token.
+    if (this.#source.kind === "dummy") return this.#dummy(name, rows, cols, 1 / Math.sqrt(cols), 0);
+    return this.#stored(this.#source, name, [rows, cols]);
   }
 
   /** [size], additive: dummy ones are 0. */
   bias(name: string, size: number): Tensor {
     if (this.#source.kind === "dummy") return this.#dummy(name, 1, size, 0, 0);
-    return this.#stored(name, [size]);
+    return this.#stored(this.#source, name, [size]);
   }
 
   /** [size], multiplicative: dummy ones are 1. */
   scale(name: string, size: number): Tensor {
     if (this.#source.kind === "dummy") return this.#dummy(name, 1, size, 0, 1);
-    return this.#stored(name, [size]);
-  }
-
-  /** The bias that a dummy model adds to its logits, if any. */
-  logitsBias(vocabSize: number): Tensor | null {
-    if (this.#source.kind !== "dummy" || this.#source.logitsBias === null) return null;
-    return this.constant(this.#source.logitsBias, 1, vocabSize);
+    return this.#stored(this.#source, name, [size]);
   }
 
   /** Values that no checkpoint stores, as fp32. */
@@ -89,29 +89,34 @@ export class Weights {
   }
 
   #dummy(name: string, rows: number, cols: number, std: number, mean: number): Tensor {
-    const shape = { dtype: this.dtype, rows, cols };
-    this.#bytes += bytesOf[this.dtype] * rows * cols;
-    return this.#device.random(hash(name), shape, std, mean);
+    this.#count(rows * cols, false);
+    return this.#device.random(hash(name), { dtype: this.dtype, rows, cols }, std, mean);
   }
 
-  #stored(name: string, shape: readonly number[]): Tensor {
-    const tensor = this.#find(name, shape);
+  #stored({ files, tensors }: StoredWeights, name: string, shape: readonly number[]): Tensor {
+    const tensor = this.#find(tensors, name, shape);
     const [cols, rows = 1] = shape.toReversed() as [number, number?];
-    this.#bytes += bytesOf[this.dtype] * rows * cols;
-    if (tensor.dtype === (this.dtype === "bf16" ? "BF16" : "F32")) {
-      return this.#device.weight(this.#map(tensor.path), tensor.offset, {
-        dtype: this.dtype,
-        rows,
-        cols,
-      });
+    const target = { dtype: this.dtype, rows, cols };
+    const mapped = tensor.dtype === (this.dtype === "bf16" ? "BF16" : "F32");
+    this.#count(rows * cols, mapped);
+    if (mapped) {
+      return this.#device.weight(this.#map(files, tensor.file), tensor.offset, target);
     }
-    return this.#device.constant(readFloats(name, tensor), { dtype: this.dtype, rows, cols });
+    return this.#device.constant(readFloats(name, tensor, files[tensor.file]!), target);
   }
 
-  #find(name: string, shape: readonly number[]): StoredTensor {
-    const tensors = this.#source.kind === "safetensors" ? this.#source.tensors : null;
-    const tensor = tensors?.get(name);
-    if (!tensor) throw new Error(`The weights lack the tensor ${name} of shape [${shape.join(", ")}]`);
+  #count(values: number, mapped: boolean): void {
+    this.#bytes += bytesOf[this.dtype] * values;
+    if (!mapped && this.#bytes > this.#memoryBytes) {
+      const gib = (this.#memoryBytes / 2 ** 30).toFixed(1);
+      throw new Error(`The model's weights do not fit in the ${gib} GiB of memory that are free`);
+    }
+  }
+
+  #find(tensors: StoredWeights["tensors"], name: string, shape: readonly number[]): StoredTensor {
+    const tensor = tensors.get(name);
+    if (!tensor)
+      throw new Error(`The weights lack the tensor ${name} of shape [${shape.join(", ")}]`);
     this.#used.add(name);
     if (tensor.shape.join() !== shape.join()) {
       throw new Error(
@@ -122,9 +127,9 @@ export class Weights {
     return tensor;
   }
 
-  #map(path: string): WeightFile {
-    let file = this.#files.get(path);
-    if (file === undefined) this.#files.set(path, (file = this.#device.map(path)));
+  #map(files: readonly string[], index: number): WeightFile {
+    let file = this.#files.get(index);
+    if (file === undefined) this.#files.set(index, (file = this.#device.map(files[index]!)));
     return file;
   }
 }
@@ -137,7 +142,11 @@ function hash(name: string): number {
 }
 
 /** The values of a stored tensor as fp32. */
-function readFloats(name: string, { path, offset, dtype, shape }: StoredTensor): Float32Array {
+function readFloats(
+  name: string,
+  { offset, dtype, shape }: StoredTensor,
+  path: string,
+): Float32Array {
   const count = shape.reduce((product, size) => product * size, 1);
   if (dtype === "F32") return new Float32Array(readBytes(path, offset, 4 * count));
   if (dtype === "F16") {
@@ -155,9 +164,10 @@ function readBytes(path: string, offset: number, length: number): ArrayBuffer {
   const bytes = new Uint8Array(length);
   const file = openSync(path, "r");
   try {
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const read = readSync(file, bytes, done, Math.min(length - done, 2 ** 30), offset + done);
-      if (read === 0) throw new Error(`${path} ends before byte ${offset + length}: is it complete?`);
+      if (read === 0)
+        throw new Error(`${path} ends before byte ${offset + length}: is it complete?`);
       done += read;
     }
   } finally {

@@ -138,7 +138,7 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
       socket.data.unsent = sent < rest.length ? rest.subarray(Math.max(sent, 0)) : null;
     },
     data: (socket, bytes) => socket.data.handler.data(socket.data.client, bytes),
-    end: (socket) => socket.end(),
+    end: (socket) => void socket.end(),
     close: (socket) => end(socket, null),
     error: (socket, error) => end(socket, error),
     connectError: (_socket, error) => fail(error),

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { requireApiKey } from "./auth.ts";
 import type { ServerContext } from "./context.ts";
-import { failed, RequestError } from "./errors.ts";
+import { clientGone, failed, RequestError } from "./errors.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { completionRoutes } from "./routes/completions.ts";
 import { generateRoutes } from "./routes/generate.ts";
@@ -23,7 +23,7 @@ export function createApp(context: ServerContext): Hono {
 
   app.notFound((c) => c.json(failed(404, `There is no ${c.req.path} here.`).body, 404));
   app.onError((error, c) => {
-    const known = error instanceof RequestError ? error : unexpected(context, c.req.path, error);
+    const known = error instanceof RequestError ? error : unexpected(context, c.req.raw, error);
     for (const [name, value] of Object.entries(known.headers)) c.header(name, value);
     // /generate answers a refused request in its own shape, and the rest in that of the other endpoints.
     const isNative = c.req.path === "/generate" && known.type === "BadRequestError";
@@ -33,8 +33,9 @@ export function createApp(context: ServerContext): Hono {
   return app;
 }
 
-function unexpected({ log }: ServerContext, path: string, error: Error): RequestError {
-  log(`${path}: ${error.stack ?? error.message}`);
+function unexpected({ log }: ServerContext, request: Request, error: Error): RequestError {
+  if (request.signal.aborted) return clientGone(); // in the middle of its body
+  log(`${new URL(request.url).pathname}: ${error.stack || error.message}`);
   return new RequestError(500, "InternalServerError", "Internal server error");
 }
 

@@ -2,9 +2,9 @@
 import { randomUUID } from "node:crypto";
 import type { LogprobRequest } from "../engine/api.ts";
 import type { ServerContext } from "./context.ts";
-import { failed, RequestError } from "./errors.ts";
+import { clientGone, failed, type RequestError } from "./errors.ts";
 import { Generation } from "./generation.ts";
-import { checkTokenIds, outputLength } from "./prompts.ts";
+import { checkChoiceCount, checkTokenIds, outputLength } from "./prompts.ts";
 import { type Sampling, seedOf } from "./sampling.ts";
 
 /** One prompt and how to continue it. */
@@ -22,30 +22,39 @@ export type BatchListener = (generation: Generation, index: number, delta: strin
 
 export class Batch {
   readonly generations: readonly Generation[];
-  private running = 0;
+  private running: number;
 
-  /** Throws a RequestError, before anything is started, when a job cannot be done. */
-  constructor(context: ServerContext, jobs: readonly Job[], listener: BatchListener) {
-    const { engine, tokenizer, model } = context;
-    const requests = jobs.map((job) => engineRequest(context, job));
+  /**
+   * Starts everything. Throws a RequestError, before anything is started, when a job cannot be done or the
+   * client has gone meanwhile.
+   */
+  constructor(
+    context: ServerContext,
+    jobs: readonly Job[],
+    signal: AbortSignal,
+    listener: BatchListener,
+  ) {
+    const requests = jobs.flatMap((job) => choicesOf(context, job));
+    checkChoiceCount(requests.length);
     checkQueue(context);
+    if (signal.aborted) throw clientGone();
     const generations: Generation[] = [];
-    jobs.forEach(({ sampling }, j) => {
-      const stopTokenIds = sampling.ignoreEos ? [] : [...model.eosIds, ...sampling.stopTokenIds];
-      for (let choice = 0; choice < sampling.choiceCount; choice++) {
-        const index = generations.length;
-        const seeded = { ...sampling.params, seed: seedOf(sampling, choice) };
-        const request = { ...requests[j]!, sampling: seeded, stopTokenIds };
+    this.generations = generations;
+    this.running = requests.length;
+    try {
+      requests.forEach(({ sampling, request }, index) => {
         const news = (delta: string) => {
           const generation = generations[index]!;
           if (generation.finish !== null) this.running--;
           listener(generation, index, delta);
         };
-        this.running++;
+        const { engine, tokenizer } = context;
         generations.push(new Generation(engine, tokenizer.bytes, request, sampling, news));
-      }
-    });
-    this.generations = generations;
+      });
+    } catch (error) {
+      this.abort(); // the engine ended meanwhile
+      throw error;
+    }
   }
 
   get isFinished(): boolean {
@@ -57,10 +66,21 @@ export class Batch {
   };
 }
 
-function engineRequest(context: ServerContext, { promptIds, sampling, logprobs }: Job) {
+/** One engine request for each choice; they differ in their seeds. */
+function choicesOf(context: ServerContext, { promptIds, sampling, logprobs }: Job) {
   checkTokenIds(sampling.stopTokenIds, context.engine.limits.vocabSize, "stop_token_ids");
   const maxNewTokens = outputLength(context, promptIds.length, sampling.maxNewTokens);
-  return { promptIds, maxNewTokens, logprobs };
+  const stopTokenIds = sampling.ignoreEos
+    ? []
+    : [...context.model.eosIds, ...sampling.stopTokenIds];
+  return Array.from({ length: sampling.choiceCount }, (_, choice) => {
+    const seed = seedOf(sampling, choice, context.drawSeed);
+    const seeded = { ...sampling.params, seed };
+    return {
+      sampling,
+      request: { promptIds, maxNewTokens, logprobs, stopTokenIds, sampling: seeded },
+    };
+  });
 }
 
 function checkQueue({ engine, options, phase }: ServerContext): void {
@@ -80,7 +100,7 @@ export async function runBatch(
   signal: AbortSignal,
 ): Promise<readonly Generation[]> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const batch = new Batch(context, jobs, (generation) => {
+  const batch = new Batch(context, jobs, signal, (generation) => {
     const fault = abortError(generation);
     if (fault) {
       batch.abort();
@@ -89,10 +109,9 @@ export async function runBatch(
   });
   const leave = () => {
     batch.abort();
-    reject(failed(499, "The client has gone."));
+    reject(clientGone());
   };
   signal.addEventListener("abort", leave);
-  if (signal.aborted) leave();
   try {
     await promise;
   } finally {
@@ -104,7 +123,7 @@ export async function runBatch(
 /** The error of a generation that the engine gave up; null for any other. */
 export function abortError({ finish }: Generation): RequestError | null {
   if (finish?.type !== "abort") return null;
-  return new RequestError(500, "InternalServerError", finish.message);
+  return failed(finish.status_code, finish.message);
 }
 
 /** A request's id: 32 hexadecimal digits, without a prefix. */

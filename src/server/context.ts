@@ -56,6 +56,8 @@ export interface ServerContext {
   readonly model: ServedModel;
   readonly options: ServerOptions;
   phase: ServerPhase;
+  /** Makes seeds for requests that name none; see `seedSource`. */
+  readonly drawSeed: () => number;
   /** Takes one line about a fault of the server itself; never a prompt or a key. */
   readonly log: (line: string) => void;
 }

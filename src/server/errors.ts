@@ -47,3 +47,6 @@ export const refused = (message: string) => new RequestError(400, "BadRequestErr
 /** Any other status; SGLang puts the number into `type` as well. */
 export const failed = (status: number, message: string, headers?: Record<string, string>) =>
   new RequestError(status, String(status), message, headers);
+
+/** Nobody reads it; 499 is what proxies log for it. */
+export const clientGone = () => failed(499, "The client has gone.");

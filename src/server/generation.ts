@@ -12,7 +12,19 @@ import { StopStrings } from "./stop-strings.ts";
 export type Finish =
   | { readonly type: "stop"; readonly matched: number | string }
   | { readonly type: "length"; readonly length: number }
-  | { readonly type: "abort"; readonly message: string };
+  | {
+      readonly type: "abort";
+      readonly message: string;
+      readonly status_code: number;
+      readonly err_type: string;
+    };
+
+const aborted = (message: string): Finish => ({
+  type: "abort",
+  message,
+  status_code: 500,
+  err_type: "InternalServerError",
+});
 
 /** Called after every token, also when `delta` is empty because the text is not decided yet, and at the end. */
 export type GenerationListener = (delta: string) => void;
@@ -61,7 +73,7 @@ export class Generation {
   /** Ends it without another word to the listener; does nothing once it has ended. */
   abort(): void {
     if (this.finish !== null) return;
-    this.finish = { type: "abort", message: "Aborted" };
+    this.finish = aborted("Aborted");
     this.engine.abort(this.engineId);
   }
 
@@ -100,7 +112,7 @@ export class Generation {
     if (reason.type === "stop") this.finish = { type: "stop", matched: reason.tokenId };
     else if (reason.type === "length") {
       this.finish = { type: "length", length: this.outputIds.length };
-    } else this.finish = reason;
+    } else this.finish = aborted(reason.message);
     this.listener(this.lastDelta + rest);
   }
 }

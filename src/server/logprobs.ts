@@ -4,8 +4,9 @@ import type { TokenBytes } from "../tokenizer/tokenizer.ts";
 
 const decoder = new TextDecoder();
 
+/** Empty for ids that only pad the model's vocabulary. */
 function bytesOf({ data, offsets }: TokenBytes, id: number): Uint8Array {
-  return data.subarray(offsets[id]!, offsets[id + 1]!);
+  return data.subarray(offsets[id] ?? data.length, offsets[id + 1] ?? data.length);
 }
 
 /** A token alone as text; a part of a character becomes U+FFFD. */

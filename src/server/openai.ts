@@ -31,12 +31,13 @@ export const requestFields = {
     .nullish(),
 };
 
+type RequestFields = z.output<z.ZodObject<typeof requestFields>>;
+
 export interface StreamOptions {
   readonly includeUsage: boolean;
   readonly continuousUsage: boolean;
 }
-type StreamFields = z.output<z.ZodObject<typeof requestFields>>["stream_options"];
-export const streamOptions = (fields: StreamFields): StreamOptions => ({
+export const streamOptions = (fields: RequestFields["stream_options"]): StreamOptions => ({
   includeUsage: fields?.include_usage ?? false,
   continuousUsage: fields?.continuous_usage_stats ?? false,
 });
@@ -63,7 +64,7 @@ export interface ResponseHead {
 }
 
 /** The model is whatever the request said: any name reaches the one model there is. */
-export function responseHead({ rid, model }: { rid?: string | null; model?: string | null }) {
+export function responseHead({ rid, model }: Pick<RequestFields, "rid" | "model">): ResponseHead {
   const created = Math.floor(Date.now() / 1000);
   return { id: rid ?? newRequestId(), created, model: model ?? "default" };
 }
@@ -86,15 +87,18 @@ export type ChunkWriter = (generation: Generation, index: number, delta: string)
 export function streamChoices(
   context: ServerContext,
   jobs: readonly Job[],
+  signal: AbortSignal,
   chunk: ChunkWriter,
   lastEvents: (generations: readonly Generation[]) => string,
 ): Response {
   const events = new EventStream();
-  const batch = new Batch(context, jobs, (generation, index, delta) => {
+  const batch = new Batch(context, jobs, signal, (generation, index, delta) => {
     const fault = abortError(generation);
     if (fault !== null) {
       batch.abort();
-      events.send(dataEvent({ error: fault.body }) + doneEvent);
+      events.send(
+        dataEvent({ error: { ...fault.body, type: "INTERNAL_SERVER_ERROR" } }) + doneEvent,
+      );
       return events.end();
     }
     const news = chunk(generation, index, delta);

@@ -1,5 +1,5 @@
 /** Prompts as requests write them, and the token ids they become. */
-import { Detokenizer } from "../tokenizer/detokenizer.ts";
+import { decode } from "../tokenizer/detokenizer.ts";
 import type { TokenBytes } from "../tokenizer/tokenizer.ts";
 import { describe } from "./body.ts";
 import type { ServerContext } from "./context.ts";
@@ -26,6 +26,7 @@ export function parsePrompts(value: unknown, field: string): PromptList {
   }
   if (value.length === 0) throw refused("Prompt cannot be empty");
   if (typeof value[0] === "number") return { prompts: [tokenIds(value, field)], isList: false };
+  checkChoiceCount(value.length);
   const isText = typeof value[0] === "string";
   const prompts = value.map((item: unknown, i): Prompt => {
     if (isText && typeof item === "string") return item;
@@ -34,6 +35,14 @@ export function parsePrompts(value: unknown, field: string): PromptList {
     throw malformed(`${field}[${i}]: expected ${wanted}, got ${describe(item)}.`);
   });
   return { prompts, isList: true };
+}
+
+/** A single request must not fill the memory. */
+const choicesMax = 65_536;
+
+export function checkChoiceCount(count: number): void {
+  if (count <= choicesMax) return;
+  throw refused(`One request may have ${choicesMax} prompts times n, not ${count}.`);
 }
 
 function tokenIds(list: readonly unknown[], field: string): readonly number[] {
@@ -129,7 +138,5 @@ export function outputLength(
 
 /** A prompt as text, for answers that repeat it. */
 export function promptText(bytes: TokenBytes, prompt: Prompt): string {
-  if (typeof prompt === "string") return prompt;
-  const detokenizer = new Detokenizer(bytes, { skipSpecialTokens: true });
-  return prompt.map((id) => detokenizer.push(id)).join("") + detokenizer.flush();
+  return typeof prompt === "string" ? prompt : decode(bytes, prompt);
 }

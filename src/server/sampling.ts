@@ -9,6 +9,8 @@ export const number = z.number("a number");
 export const integer = z.int("an integer");
 export const boolean = z.boolean("true or false");
 export const string = z.string("a string");
+/** Checked later, or by other means. */
+export const anything = z.unknown().optional();
 
 /** Fields of completions, chat and sampling_params alike; null means the default everywhere. */
 export const samplingFields = {
@@ -79,6 +81,10 @@ export interface SamplingSource {
   readonly defaults: DefaultSampling;
 }
 
+function check(ok: boolean, name: string, rule: string, value: number): void {
+  if (!ok) throw refused(`${name} must be ${rule}, got ${value}.`);
+}
+
 /** Checks ranges and fills in defaults. Throws a 400 with SGLang's sentences. */
 export function toSampling(
   fields: SamplingFields,
@@ -91,9 +97,6 @@ export function toSampling(
   const choiceCount = fields.n ?? 1;
   const stopStrings = typeof fields.stop === "string" ? [fields.stop] : (fields.stop ?? []);
 
-  const check = (ok: boolean, name: string, rule: string, value: number) => {
-    if (!ok) throw refused(`${name} must be ${rule}, got ${value}.`);
-  };
   check(temperature >= 0, "temperature", "a non-negative finite number", temperature);
   check(topP > 0 && topP <= 1, "top_p", "in (0, 1]", topP);
   check(topK === -1 || topK >= 1, "top_k", "-1 (disable), or at least 1", topK);
@@ -117,9 +120,19 @@ export function toSampling(
 
 const seedCount = 2 ** 53;
 
+/** Seeds for requests that name none: random, or the same ones after every start with the same `randomSeed`. */
+export function seedSource(randomSeed: number | null): () => number {
+  if (randomSeed === null) return () => Math.floor(Math.random() * seedCount);
+  let next = randomSeed;
+  return () => wrapSeed(next++);
+}
+
 /** The engine's seed for one choice; choice 0 of a seeded request draws what a request for one choice draws. */
-export function seedOf(sampling: Sampling, choice: number): number {
-  if (sampling.seed === null) return Math.floor(Math.random() * seedCount);
-  const seed = (sampling.seed + choice) % seedCount;
-  return seed < 0 ? seed + seedCount : seed;
+export function seedOf({ seed }: Sampling, choice: number, drawSeed: () => number): number {
+  return seed === null ? drawSeed() : wrapSeed(seed + choice);
+}
+
+function wrapSeed(seed: number): number {
+  const rest = seed % seedCount;
+  return rest < 0 ? rest + seedCount : rest;
 }

@@ -21,7 +21,7 @@ export class EventStream {
   private open = true;
 
   constructor() {
-    this.body = new ReadableStream(
+    this.body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => void (this.controller = controller),
         cancel: () => this.lost(),

@@ -18,31 +18,29 @@ export interface BpeOptions {
   /** A word that is a piece is that piece, whether or not merges lead to it. */
   readonly ignoreMerges: boolean;
   readonly byteFallback: boolean;
-  readonly unkId: number | null;
   readonly fuseUnk: boolean;
 }
 
 export class Bpe {
-  private readonly vocabulary: Vocabulary;
   private readonly options: BpeOptions;
   private readonly pieces: PieceIndex;
   private readonly merges: MergeIndex;
   /** Id of each byte alone (byte-level) or of its fallback token; -1 where there is none. */
   private readonly idOfByte: Int32Array;
+  private readonly unkId: number | null;
   private readonly cache = new Map<string, number | readonly number[]>();
 
   constructor(vocabulary: Vocabulary, json: TokenizerJson, byteLevel: boolean) {
     const { ignore_merges, byte_fallback, unk_token, fuse_unk } = json.model;
-    this.vocabulary = vocabulary;
     this.pieces = new PieceIndex(vocabulary);
     this.merges = new MergeIndex(vocabulary);
     this.options = {
       byteLevel,
       ignoreMerges: ignore_merges ?? false,
       byteFallback: byte_fallback ?? false,
-      unkId: unk_token ? this.idOf(unk_token) : null,
       fuseUnk: fuse_unk ?? false,
     };
+    this.unkId = unk_token ? this.idOf(unk_token) : null;
     this.idOfByte = idsOfBytes(vocabulary, byteLevel ? tokenFlag.piece : tokenFlag.byteFallback);
   }
 
@@ -70,7 +68,9 @@ export class Bpe {
     if (word.length > longestCachedWord) return;
     if (this.cache.size >= cachedWords) this.cache.clear();
     // The key is a copy: the word is a slice, which would keep the whole text it was cut from alive.
-    const key = this.options.byteLevel ? decoder.decode(scratch.subarray(0, length)) : Buffer.from(word).toString();
+    const key = this.options.byteLevel
+      ? decoder.decode(scratch.subarray(0, length))
+      : Buffer.from(word).toString();
     this.cache.set(key, ids.length === from + 1 ? ids[from]! : ids.slice(from));
   }
 
@@ -94,14 +94,15 @@ export class Bpe {
     for (let i = 0; i < length; i++) {
       const id = this.idOfByte[scratch[i]!]!;
       if (id >= 0) symbols[count++] = id;
-      else if (this.options.unkId !== null) symbols[count++] = this.options.unkId;
+      else if (this.unkId !== null) symbols[count++] = this.unkId;
     }
     return count;
   }
 
   /** Symbols of the characters in `scratch`: their piece, else their bytes' tokens, else the unknown token. */
   private splitCharacters(length: number): number {
-    const { byteFallback, unkId, fuseUnk } = this.options;
+    const { unkId } = this;
+    const { byteFallback, fuseUnk } = this.options;
     let count = 0;
     let pendingUnk = false;
     for (let i = 0, end = 0; i < length; i = end) {
@@ -197,14 +198,14 @@ function mergeByHeap(merges: MergeIndex, count: number, ids: number[]): void {
   for (let i = 0; i < count; i = nexts[i]!) ids.push(symbols[i]!);
 }
 
-/** A binary heap of (rank, position), least first; both in one double: rank * 2^21 + position would overflow, so two arrays. */
+/** A binary heap of (rank, position), least first; an entry is one double, which is exact up to 2^53. */
 class PairHeap {
   rank = 0;
   position = 0;
   private readonly keys: number[] = [];
   private readonly scale: number;
 
-  /** Positions are below `positions`; ranks times positions must stay below 2^53. */
+  /** Positions are below `positions`. */
   constructor(positions: number) {
     this.scale = positions;
   }
@@ -254,7 +255,8 @@ function idsOfBytes({ bytes, baseVocabSize }: Vocabulary, flag: number): Int32Ar
   const ids = new Int32Array(256).fill(-1);
   for (let id = 0; id < baseVocabSize; id++) {
     const start = bytes.offsets[id]!;
-    if (bytes.flags[id]! & flag && bytes.offsets[id + 1]! === start + 1) ids[bytes.data[start]!] = id;
+    const length = bytes.offsets[id + 1]! - start;
+    if (length === 1 && bytes.flags[id]! & flag) ids[bytes.data[start]!] = id;
   }
   return ids;
 }

@@ -39,12 +39,15 @@ export function pack({ json, config, vocabulary }: TokenizerFiles): Uint8Array {
   text.copy(padded);
   const length = Buffer.alloc(4);
   length.writeUInt32LE(padded.length);
-  const words = [bytes.offsets, left, right, result].map((t) => Buffer.from(t.buffer, t.byteOffset, t.byteLength));
-  return Buffer.concat([Buffer.from(magic), length, padded, ...words, bytes.flags, bytes.data]);
+  const tables = [bytes.offsets, left, right, result].map((t) =>
+    Buffer.from(t.buffer, t.byteOffset, t.byteLength),
+  );
+  return Buffer.concat([Buffer.from(magic), length, padded, ...tables, bytes.flags, bytes.data]);
 }
 
 /** A view of the tables in `file`, and of the header. Throws an Error if it is not a packed tokenizer. */
-export function unpack(file: Uint8Array): TokenizerFiles {
+export function unpack(bytesOfFile: Uint8Array): TokenizerFiles {
+  const file = plainView(bytesOfFile);
   const { header, start } = readHeader(file);
   const { bytes, end } = readBytes(file, header, start);
   const [left, right, result] = [0, 1, 2].map((i) =>
@@ -58,9 +61,15 @@ export function unpack(file: Uint8Array): TokenizerFiles {
 }
 
 /** The part of `unpack` that turns ids to text. */
-export function unpackBytes(file: Uint8Array): TokenBytes {
+export function unpackBytes(bytesOfFile: Uint8Array): TokenBytes {
+  const file = plainView(bytesOfFile);
   const { header, start } = readHeader(file);
   return readBytes(file, header, start).bytes;
+}
+
+/** Without the methods of a Buffer, whose `slice` does not copy. */
+function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function readHeader(file: Uint8Array): { header: Header; start: number } {
@@ -70,14 +79,21 @@ function readHeader(file: Uint8Array): { header: Header; start: number } {
   return { header: JSON.parse(view.subarray(12, start).toString("utf8")) as Header, start };
 }
 
-function readBytes(file: Uint8Array, header: Header, start: number): { bytes: TokenBytes; end: number } {
+function readBytes(
+  file: Uint8Array,
+  header: Header,
+  start: number,
+): { bytes: TokenBytes; end: number } {
   const { vocabSize, mergeCount, dataBytes, stripsLeadingSpace } = header;
   const end = start + (vocabSize + 1) * 4;
   const flagsAt = end + 3 * mergeCount * 4;
   const flags = file.subarray(flagsAt, flagsAt + vocabSize);
   const data = file.subarray(flagsAt + vocabSize, flagsAt + vocabSize + dataBytes);
   if (data.length !== dataBytes) throw new Error("packed tokenizer is cut short");
-  return { bytes: { data, offsets: words(file, start, vocabSize + 1), flags, stripsLeadingSpace }, end };
+  return {
+    bytes: { data, offsets: words(file, start, vocabSize + 1), flags, stripsLeadingSpace },
+    end,
+  };
 }
 
 /** `count` 32-bit words at `offset`; copied only where the file's bytes are not aligned in memory. */

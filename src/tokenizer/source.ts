@@ -6,7 +6,9 @@ import type { TokenBytes, TokenizerSource } from "./tokenizer.ts";
 
 /** Throws an Error that names the file and what is wrong with it. */
 export function readTokenizerFiles(source: TokenizerSource): TokenizerFiles {
-  return "asset" in source ? unpack(runtime.asset(source.asset)) : readTokenizerFolder(source.folder);
+  return "asset" in source
+    ? unpack(runtime.asset(source.asset))
+    : readTokenizerFolder(source.folder);
 }
 
 /** Only what turns ids into text: a few milliseconds for a packed tokenizer. */

@@ -17,8 +17,7 @@ export interface ChatMessage {
 
 /** Where the files of a tokenizer are: packed into the executable, or a Hugging Face folder. */
 export type TokenizerSource =
-  | { readonly asset: "llama3_1.tokenizer" }
-  | { readonly folder: string };
+  { readonly asset: "llama3_1.tokenizer" } | { readonly folder: string };
 
 /**
  * Text to ids and back, equal to Hugging Face's tokenizers on any text. Special-token text in the input
@@ -26,6 +25,8 @@ export type TokenizerSource =
  */
 export interface Tokenizer extends TokenizerFacts {
   readonly bytes: TokenBytes;
+  /** Whether transformers 4 cleans up what this tokenizer decodes (true unless its configuration says no). */
+  readonly cleansUp: boolean;
   encode(text: string, options?: EncodeOptions): number[];
   /** Ids that the tokenizer does not have are left out, as in Hugging Face's. */
   decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
@@ -40,7 +41,7 @@ export interface TokenizerFacts {
   /** Ids of the model alone, without added tokens: `vocab_size` in transformers. */
   readonly baseVocabSize: number;
   readonly bosId: number | null;
-  /** Ids that end a generation according to the tokenizer's own configuration. */
+  /** Ids that end a generation: `eos_token`, and Llama 3.1's <|eom_id|> (a tool is to be called). */
   readonly eosIds: readonly number[];
   readonly hasChatTemplate: boolean;
 }

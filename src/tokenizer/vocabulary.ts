@@ -116,16 +116,39 @@ function tokenBytes(json: TokenizerJson, baseVocabSize: number): TokenBytes {
   parts.forEach((part, id) => (offsets[id + 1] = offsets[id]! + part.length));
   const data = new Uint8Array(offsets[vocabSize]!);
   parts.forEach((part, id) => data.set(part, offsets[id]));
-  const stripsLeadingSpace = flattenStages(json.decoder).some(
-    (stage) => (stage.type === "Strip" && stage["start"] === 1) || stage.type === "Metaspace",
-  );
+  const stripsLeadingSpace = flattenStages(json.decoder).some((stage) => stage.type === "Strip");
   return { data, offsets, flags, stripsLeadingSpace };
 }
 
 function idOfPiece(vocab: ReadonlyMap<string, number>, piece: string): number {
   const id = vocab.get(piece);
-  if (id === undefined) throw new Error(`merges name ${JSON.stringify(piece)}, which is not in the vocabulary`);
+  if (id === undefined)
+    throw new Error(`merges name ${JSON.stringify(piece)}, which is not in the vocabulary`);
   return id;
+}
+
+/** Only what `Detokenizer` does exactly is let through. */
+function checkDecoder(json: TokenizerJson): void {
+  const stages = flattenStages(json.decoder);
+  const unknown = stages.find((stage) => !isKnownDecoder(stage));
+  if (unknown) throw new Error(`decoder ${JSON.stringify(unknown)} is not supported`);
+  if (stages.length === 0) throw new Error("it has no decoder");
+  if (isByteLevel(json) !== flattenStages(json.pre_tokenizer).some((s) => s.type === "ByteLevel")) {
+    throw new Error("only one of its pre-tokenizer and decoder is ByteLevel");
+  }
+}
+
+function isKnownDecoder(stage: StageJson): boolean {
+  switch (stage.type) {
+    case "Replace":
+      return (
+        (stage["pattern"] as { String?: string }).String === spaceMark && stage["content"] === " "
+      );
+    case "Strip":
+      return stage["content"] === " " && stage["start"] === 1 && stage["stop"] === 0;
+    default:
+      return ["ByteLevel", "ByteFallback", "Fuse"].includes(stage.type);
+  }
 }
 
 /** Throws an Error that says what the file asks for that is not supported. */
@@ -135,12 +158,19 @@ export function readVocabulary(json: TokenizerJson): Vocabulary {
     throw new Error(`its model is ${model?.type ?? "missing"}; only BPE is supported`);
   }
   if (model.continuing_subword_prefix || model.end_of_word_suffix) {
-    throw new Error("its BPE marks word parts (continuing_subword_prefix, end_of_word_suffix), which is not supported");
+    throw new Error(
+      "its BPE marks word parts (continuing_subword_prefix, end_of_word_suffix), which is not supported",
+    );
   }
+  checkDecoder(json);
   const vocab = new Map(Object.entries(model.vocab));
   const baseVocabSize = vocab.values().reduce((n, id) => Math.max(n, id + 1), 0);
   const count = model.merges.length;
-  const [left, right, result] = [new Uint32Array(count), new Uint32Array(count), new Uint32Array(count)];
+  const [left, right, result] = [
+    new Uint32Array(count),
+    new Uint32Array(count),
+    new Uint32Array(count),
+  ];
   model.merges.forEach((merge, i) => {
     const [a, b] = typeof merge === "string" ? merge.split(" ") : merge;
     left[i] = idOfPiece(vocab, a!);

@@ -22,6 +22,7 @@ export function wordTokenizer(vocabSize = 1000): Tokenizer {
     bosId: null,
     eosIds: [],
     bytes,
+    cleansUp: false,
     hasChatTemplate: true,
     encode: (text) => (text.match(/\s*\S+/g) ?? []).map(idOf),
     decode: (ids) => Array.from(ids, (id) => words[id] ?? "").join(""),

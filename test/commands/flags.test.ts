@@ -12,8 +12,8 @@ import {
   textFlag,
   textListFlag,
   unbuiltFlag,
-  UsageError,
 } from "../../src/commands/flags.ts";
+import { UsageError } from "../../src/user-error.ts";
 
 const flags = {
   backend: required(choiceFlag("", ["sglang", "vllm"])),

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { PagePool, pagesFor } from "../../src/engine/pages.ts";
 
 test("pages hold 16 tokens", () => {

@@ -74,8 +74,9 @@ test("head_dim overrides the share of hidden_size, null does not", () => {
   expect(parseConfig({ ...plain, head_dim: null }).headDim).toBe(128);
 });
 
+const length = (changes: object) => parseConfig({ ...plain, ...changes }).contextLength;
+
 describe("context length", () => {
-  const length = (changes: object) => parseConfig({ ...plain, ...changes }).contextLength;
   test("is the first of the known fields", () => {
     expect(length({ max_sequence_length: 7, seq_length: 8 })).toBe(7);
     expect(length({ seq_length: 8 })).toBe(8);
@@ -89,26 +90,27 @@ describe("context length", () => {
   });
 });
 
+const traits = (architecture: string, changes = {}) => {
+  const { qkvBias, outputBias, mlpBias, qkNorm } = parseConfig({
+    ...plain,
+    ...changes,
+    architectures: [architecture],
+  });
+  return { qkvBias, outputBias, mlpBias, qkNorm };
+};
+
 test("members of the family differ in biases and norms", () => {
-  const of = (architecture: string, changes = {}) => {
-    const { qkvBias, outputBias, mlpBias, qkNorm } = parseConfig({
-      ...plain,
-      ...changes,
-      architectures: [architecture],
-    });
-    return { qkvBias, outputBias, mlpBias, qkNorm };
-  };
   const none = { qkvBias: false, outputBias: false, mlpBias: false, qkNorm: false };
   const biases = { attention_bias: true, mlp_bias: true };
-  expect(of("LlamaForCausalLM", biases)).toEqual({
+  expect(traits("LlamaForCausalLM", biases)).toEqual({
     ...none,
     qkvBias: true,
     outputBias: true,
     mlpBias: true,
   });
-  expect(of("MistralForCausalLM")).toEqual(none);
-  expect(of("Qwen2ForCausalLM")).toEqual({ ...none, qkvBias: true });
-  expect(of("Qwen3ForCausalLM")).toEqual({ ...none, qkNorm: true });
+  expect(traits("MistralForCausalLM")).toEqual(none);
+  expect(traits("Qwen2ForCausalLM")).toEqual({ ...none, qkvBias: true });
+  expect(traits("Qwen3ForCausalLM")).toEqual({ ...none, qkNorm: true });
 });
 
 describe("refusals name field, value and what is allowed", () => {

@@ -39,10 +39,18 @@ export class Reply {
   /** An event that carries generated text. */
   token(text: string, atS: number): void {
     if (this.lastTokenS === null) this.ttftS = atS;
-    if (this.lastTokenS !== null || this.gapBeforeFirst) this.itlsS.push(atS - (this.lastTokenS ?? 0));
+    if (this.lastTokenS !== null || this.gapBeforeFirst)
+      this.itlsS.push(atS - (this.lastTokenS ?? 0));
     this.lastTokenS = atS;
     this.text += text;
   }
 }
 
 export const malformed = (message: string): Failure => ({ class: "malformed", message });
+
+/** An error that the server reports inside a 200 stream: a text, or an object that holds one. */
+export function errorEvent(error: unknown): Failure {
+  const { message } = error as { message?: unknown };
+  const text = [message, error].find((part) => typeof part === "string" && part !== "");
+  return { class: "error event", message: (text as string | undefined) ?? JSON.stringify(error) };
+}

@@ -11,7 +11,7 @@ import type { PythonValue } from "../python-values.ts";
 import type { BenchRequest, Failure, Usage } from "../request.ts";
 import { readLine } from "../transport/sse.ts";
 import type { Backend, ReplyReader } from "./backend.ts";
-import { Reply, malformed } from "./backend.ts";
+import { Reply, errorEvent, malformed } from "./backend.ts";
 
 export const openaiCompletions: Backend = {
   path: "/v1/completions",
@@ -21,7 +21,11 @@ export const openaiCompletions: Backend = {
   newReader: (options) => new CompletionReader(options),
 };
 
-function writeBody({ prompt, outputLen }: BenchRequest, model: string, options: BenchOptions): string {
+function writeBody(
+  { prompt, outputLen }: BenchRequest,
+  model: string,
+  options: BenchOptions,
+): string {
   const fields: Record<string, PythonValue> = {
     model,
     prompt,
@@ -37,7 +41,10 @@ function writeBody({ prompt, outputLen }: BenchRequest, model: string, options: 
 
 interface CompletionEvent {
   readonly choices?: readonly ({ readonly text?: unknown } | null)[];
-  readonly usage?: { readonly prompt_tokens?: unknown; readonly completion_tokens?: unknown } | null;
+  readonly usage?: {
+    readonly prompt_tokens?: unknown;
+    readonly completion_tokens?: unknown;
+  } | null;
   readonly error?: unknown;
 }
 
@@ -84,13 +91,13 @@ class CompletionReader implements ReplyReader {
     const event = (value ?? {}) as CompletionEvent;
     if (event.usage) this.reply.usage = readUsage(event.usage);
     const choice = event.choices?.[0];
-    if (choice && "text" in choice) {
+    if (typeof choice === "object" && choice && "text" in choice) {
       const text = choice.text ?? "";
       if (typeof text !== "string") return malformed("choices[0].text is not a string");
       if (text !== "") this.reply.token(text, atS);
       return null;
     }
-    if (event.error) return { class: "error event", message: errorMessage(event.error) };
+    if (event.error) return errorEvent(event.error);
     return event.choices?.length === 0 ? null : malformed("an event without choices[0].text");
   }
 }
@@ -103,8 +110,3 @@ function readUsage(usage: NonNullable<CompletionEvent["usage"]>): Usage {
 }
 
 const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
-
-function errorMessage(error: unknown): string {
-  const message = (error as { message?: unknown }).message ?? error;
-  return typeof message === "string" ? message : JSON.stringify(message);
-}

@@ -10,7 +10,7 @@ import type { PythonValue } from "../python-values.ts";
 import type { BenchRequest, Failure } from "../request.ts";
 import { readLine } from "../transport/sse.ts";
 import type { Backend, ReplyReader } from "./backend.ts";
-import { Reply, malformed } from "./backend.ts";
+import { Reply, errorEvent, malformed } from "./backend.ts";
 
 const impossibleEndId = 1048576;
 
@@ -22,7 +22,11 @@ export const tritonGenerateStream: Backend = {
   newReader: () => new GenerateStreamReader(),
 };
 
-function writeBody({ prompt, outputLen }: BenchRequest, _model: string, options: BenchOptions): string {
+function writeBody(
+  { prompt, outputLen }: BenchRequest,
+  _model: string,
+  options: BenchOptions,
+): string {
   const fields: Record<string, PythonValue> = {
     accumulate_tokens: true,
     text_input: prompt,
@@ -54,7 +58,7 @@ class GenerateStreamReader implements ReplyReader {
       this.reply.latencyS = atS;
       return null;
     }
-    if (event?.error) return { class: "error event", message: String(event.error) };
+    if (event?.error) return errorEvent(event.error);
     return malformed("an event without text_output");
   }
 

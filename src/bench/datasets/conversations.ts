@@ -1,5 +1,5 @@
 /** Conversations in ShareGPT's format: the file named, the default file, or the synthetic corpus. */
-import { BenchError } from "../errors.ts";
+import { BenchError, BenchUsageError } from "../errors.ts";
 import { existsSync, statSync } from "node:fs";
 import { readJsonArray } from "./json-array.ts";
 import { syntheticConversations } from "./synthetic.ts";
@@ -21,7 +21,8 @@ export interface ConversationOptions {
 /** bench_serving downloads this file to the working directory; here it is used when it is there. */
 export const defaultFile = "ShareGPT_V3_unfiltered_cleaned_split.json";
 const address =
-  "https://huggingface.co/datasets/anon8231489123/ShareGPT_Vicuna_unfiltered/resolve/main/" + defaultFile;
+  "https://huggingface.co/datasets/anon8231489123/ShareGPT_Vicuna_unfiltered/resolve/main/" +
+  defaultFile;
 
 /** All conversations of at least two turns, in the order of the file. Throws a BenchError with what to do. */
 export function loadConversations(options: ConversationOptions): Conversations {
@@ -39,7 +40,7 @@ export function loadConversations(options: ConversationOptions): Conversations {
 function fromFile(path: string, { allowTruncated, note }: ConversationOptions): Conversations {
   if (!isFile(path)) {
     const problem = existsSync(path) ? "is not a file" : "does not exist";
-    throw new BenchError(
+    throw new BenchUsageError(
       `--dataset-path: '${path}' ${problem}. Download ShareGPT with: curl -LO ${address} ` +
         `- or leave the flag out to use a synthetic corpus.`,
     );
@@ -56,7 +57,10 @@ function fromFile(path: string, { allowTruncated, note }: ConversationOptions): 
     }
     note(`${path} ${where}; using the ${items.length} conversations before it.`);
   }
-  return { exchanges: items.map((item, i) => exchangeOf(item, i, path)).filter((e) => e !== null), source: path };
+  return {
+    exchanges: items.map((item, i) => exchangeOf(item, i, path)).filter((e) => e !== null),
+    source: path,
+  };
 }
 
 /** null for fewer than two turns. Lone surrogates, which no tokenizer takes, become U+FFFD. */
@@ -68,11 +72,14 @@ function exchangeOf(item: unknown, index: number, path: string): Exchange | null
     );
   }
   if (turns.length < 2) return null;
-  const [prompt, reply] = turns.slice(0, 2).map((turn) => (turn as { value?: unknown } | null)?.value);
+  const [prompt, reply] = turns
+    .slice(0, 2)
+    .map((turn) => (turn as { value?: unknown } | null)?.value);
   if (typeof prompt !== "string" || typeof reply !== "string") {
     throw new BenchError(`${path}: element ${index} has a turn whose "value" is not a string.`);
   }
   return [prompt.toWellFormed(), reply.toWellFormed()];
 }
 
-const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+const isFile = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;

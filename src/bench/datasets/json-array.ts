@@ -28,7 +28,8 @@ export function readJsonArray(path: string): JsonArrayFile {
   } catch (error) {
     return readBeginning(path, bytes, error);
   }
-  if (!Array.isArray(items)) throw new BenchError(`${path}: expected a JSON array of conversations.`);
+  if (!Array.isArray(items))
+    throw new BenchError(`${path}: expected a JSON array of conversations.`);
   return { items, truncation: null };
 }
 
@@ -43,7 +44,9 @@ function readBeginning(path: string, bytes: Buffer, error: unknown): JsonArrayFi
   } catch {
     throw invalid;
   }
-  const line = 1 + bytes.subarray(0, resume).reduce((count, byte) => count + Number(byte === 0x0a), 0);
+  let line = 1;
+  for (let at = bytes.indexOf(0x0a); at >= 0 && at < resume; at = bytes.indexOf(0x0a, at + 1))
+    line++;
   return { items, truncation: { bytes: bytes.length, line, byte: resume } };
 }
 

@@ -14,6 +14,7 @@ export function randomDataset(context: DatasetContext): Dataset {
   const { inputs, outputs } = drawLengths(options, numpy);
   const { exchanges, source } = loadConversations({ ...options, note });
   python.shuffle(exchanges);
+  const cleanUp = options.decodeCleanup && tokenizer.cleansUp;
   const requests: BenchRequest[] = [];
   for (const [text] of exchanges) {
     if (requests.length === options.numPrompts) break;
@@ -21,7 +22,7 @@ export function randomDataset(context: DatasetContext): Dataset {
     if (textIds.length === 0) continue; // nothing to repeat; bench_serving dies on it
     const promptLen = inputs[requests.length]!;
     const ids = fitLength(textIds, promptLen);
-    const prompt = tokenizer.decode(ids, { skipSpecialTokens: false, cleanUp: options.decodeCleanup });
+    const prompt = tokenizer.decode(ids, { skipSpecialTokens: false, cleanUp });
     requests.push({ prompt, promptLen, outputLen: outputs[requests.length]! });
   }
   if (requests.length < options.numPrompts) {

@@ -1,5 +1,5 @@
 /** Real conversations: the first turn is the prompt, the length of the second is the output length. */
-import { BenchError } from "../errors.ts";
+import { BenchUsageError } from "../errors.ts";
 import { loadConversations } from "./conversations.ts";
 import type { Dataset, DatasetContext } from "./dataset.ts";
 
@@ -11,7 +11,9 @@ const maxTotalLen = 2048;
 export function sharegptDataset(context: DatasetContext): Dataset {
   const { numPrompts, sharegptOutputLen } = context.options;
   if (sharegptOutputLen !== null && sharegptOutputLen < minLen) {
-    throw new BenchError(`--sharegpt-output-len: ${sharegptOutputLen} is too small; the least is ${minLen}.`);
+    throw new BenchUsageError(
+      `--sharegpt-output-len: ${sharegptOutputLen} is too small; the least is ${minLen}.`,
+    );
   }
   const { exchanges, source } = loadConversations({ ...context.options, note: context.note });
   context.python.shuffle(exchanges);
@@ -25,7 +27,9 @@ export function sharegptDataset(context: DatasetContext): Dataset {
     requests.push({ prompt, promptLen, outputLen });
   }
   if (requests.length < numPrompts) {
-    context.note(`${source} has ${requests.length} usable conversations, fewer than --num-prompts ${numPrompts}.`);
+    context.note(
+      `${source} has ${requests.length} usable conversations, fewer than --num-prompts ${numPrompts}.`,
+    );
   }
   return { requests, source };
 }

@@ -1,5 +1,5 @@
 /** Draws of numpy's global generator (`numpy.random.seed`, legacy streams), bit for bit. */
-import { BenchError } from "../errors.ts";
+import { BenchUsageError } from "../errors.ts";
 import { naturalLog } from "./logarithm.ts";
 import { Mt19937 } from "./mt19937.ts";
 
@@ -9,7 +9,9 @@ export class NumpyRandom {
   /** Throws a BenchError when `seed` is not an integer in [0, 2^32). */
   constructor(seed: number) {
     if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
-      throw new BenchError(`--seed: ${seed} is not in the range that numpy takes, 0 to 4294967295.`);
+      throw new BenchUsageError(
+        `--seed: ${seed} is not in the range that numpy takes, 0 to 4294967295.`,
+      );
     }
     this.bits = Mt19937.fromWord(seed);
   }

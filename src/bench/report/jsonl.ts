@@ -43,7 +43,7 @@ export interface RunIdentity {
   readonly servebench: string;
   readonly compat: Compat;
   readonly model: string;
-  readonly startedAt: string;
+  readonly started_at: string;
 }
 
 /** Our keys. Figures without a value are null, so that strict parsers read them. */

@@ -45,7 +45,11 @@ interface Counts {
 
 const barWidth = 20;
 
-export function progressText({ sent, ended, failed }: Counts, total: number, seconds: number): string {
+export function progressText(
+  { sent, ended, failed }: Counts,
+  total: number,
+  seconds: number,
+): string {
   const share = total === 0 ? 1 : ended / total;
   const filled = Math.floor(share * barWidth);
   const bar = "#".repeat(filled) + ".".repeat(barWidth - filled);

@@ -61,7 +61,9 @@ export function loadTable(facts: RunFacts, load: LoadFigures): string {
     ...(load.serverOutputTokens === null
       ? []
       : [row("Output tokens by the server's count:", load.serverOutputTokens)]),
-    ...(Number.isNaN(load.sendRate) ? [] : [row("Achieved send rate (req/s):", fixed2(load.sendRate))]),
+    ...(Number.isNaN(load.sendRate)
+      ? []
+      : [row("Achieved send rate (req/s):", fixed2(load.sendRate))]),
     row("Median send lag (ms):", fixed2(load.lagP50Ms)),
     row("P99 send lag (ms):", fixed2(load.lagP99Ms)),
     row("Max send lag (ms):", fixed2(load.lagMaxMs)),

@@ -100,14 +100,23 @@ export class Exchange {
     else if (this.response.done) this.endReply();
   }
 
-  private closed(opened: boolean, error: Error | null, atMs: number, { host, port }: ConnectOptions): void {
+  private closed(
+    opened: boolean,
+    error: Error | null,
+    atMs: number,
+    endpoint: ConnectOptions,
+  ): void {
     if (this.ended) return;
     this.readMs = atMs;
     const code = (error as { code?: string } | null)?.code ?? error?.message ?? "";
-    if (!opened) this.fail({ class: "connection", message: `cannot connect to ${host}:${port} ${code}`.trim() });
-    else if (error) this.fail({ class: "connection", message: `the connection broke ${code}`.trim() });
+    const broken = (message: string): void =>
+      this.fail({ class: "connection", message: message.trim() });
+    if (!opened) broken(`cannot connect to ${endpoint.host}:${endpoint.port} ${code}`);
+    else if (error) broken(`the connection broke ${code}`);
+    else if (this.firstByteMs === null) broken(closedUnanswered(endpoint));
     else if (this.response.close()) this.endReply();
-    else this.fail({ class: "cut off", message: "the connection closed before the reply was whole" });
+    else
+      this.fail({ class: "cut off", message: "the connection closed before the reply was whole" });
   }
 
   private takeHead(status: number, reason: string): void {
@@ -117,7 +126,8 @@ export class Exchange {
 
   private takeBody(bytes: Uint8Array): void {
     if (this.status === 200) this.lines.feed(bytes);
-    else if (this.errorText.length < errorTextBytesMax) this.errorText += Buffer.from(bytes).toString("utf8");
+    else if (this.errorText.length < errorTextBytesMax)
+      this.errorText += Buffer.from(bytes).toString("utf8");
   }
 
   private takeLine(line: string): void {
@@ -144,4 +154,9 @@ export class Exchange {
     const { sentMs, firstByteMs, status, failure } = this;
     this.resolve({ sentMs, firstByteMs, status, failure });
   }
+}
+
+function closedUnanswered({ tls }: ConnectOptions): string {
+  const hint = tls ? " (its certificate may not be trusted; NODE_EXTRA_CA_CERTS names more)" : "";
+  return `the server closed the connection without an answer${hint}`;
 }

@@ -14,7 +14,8 @@ export class HttpFormatError extends Error {}
 const headBytesMax = 1 << 18;
 const newline = 0x0a;
 
-type State = "head" | "counted" | "until close" | "chunk size" | "chunk" | "chunk end" | "trailer" | "done";
+type State =
+  "head" | "counted" | "until close" | "chunk size" | "chunk" | "chunk end" | "trailer" | "done";
 
 export class ResponseReader {
   private state: State = "head";
@@ -63,7 +64,8 @@ export class ResponseReader {
     const end = bytes.indexOf(newline, from);
     const to = end < 0 ? bytes.length : end;
     this.headBytes += to - from;
-    if (this.headBytes > headBytesMax) throw new HttpFormatError("the response head is over 256 KiB");
+    if (this.headBytes > headBytesMax)
+      throw new HttpFormatError("the response head is over 256 KiB");
     for (let i = from; i < to; i++) this.line += String.fromCharCode(bytes[i]!);
     if (end < 0) return to;
     const line = this.line.replace(/\r$/, "");

@@ -20,7 +20,7 @@ export class LineSplitter {
       this.endLine(bytes.subarray(from, end));
       from = end + 1;
     }
-    if (from < bytes.length) this.tail.push(bytes.slice(from));
+    if (from < bytes.length) this.tail.push(Buffer.from(bytes.subarray(from)));
   }
 
   /** The body has ended; what is left is a line too. */
@@ -40,7 +40,9 @@ export class LineSplitter {
  * What a line of a body means: the payload of an event, text that is no event (a JSON body), or null for what a
  * client skips (comments, other fields).
  */
-export function readLine(line: string): { readonly payload: string; readonly isEvent: boolean } | null {
+export function readLine(
+  line: string,
+): { readonly payload: string; readonly isEvent: boolean } | null {
   if (line.startsWith("data:")) return { payload: line.slice(5).trimStart(), isEvent: true };
   if (line.startsWith(":") || /^(?:event|id|retry):/.test(line)) return null;
   return { payload: line, isEvent: false };

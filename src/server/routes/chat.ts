@@ -11,6 +11,7 @@ import { chatLogprobs } from "../logprobs.ts";
 import * as openai from "../openai.ts";
 import { encodeText } from "../prompts.ts";
 import {
+  anything,
   boolean,
   integer,
   type Neutral,
@@ -25,7 +26,7 @@ const message = z.object(
   {
     role: string,
     content: z.union([string, z.array(part)], "a string or a list of parts").nullish(),
-    tool_calls: z.unknown(),
+    tool_calls: anything,
   },
   "an object with role and content",
 );
@@ -68,7 +69,7 @@ export function chatRoutes(app: Hono, context: ServerContext): void {
     const body = await readJsonObject(c.req.raw, context.options.maxBodyBytes);
     const request = parse(context, body);
     const jobs = [await jobOf(context, request)];
-    if (request.stream) return stream(context, request, jobs);
+    if (request.stream) return stream(context, request, jobs, c.req.raw.signal);
     return c.json(answer(context, request, await runBatch(context, jobs, c.req.raw.signal)));
   });
 }
@@ -172,7 +173,12 @@ function logprobsSince(
 }
 
 /** Each choice says its role, then its text; when all have ended, each says why. */
-function stream(context: ServerContext, request: ChatRequest, jobs: readonly Job[]): Response {
+function stream(
+  context: ServerContext,
+  request: ChatRequest,
+  jobs: readonly Job[],
+  signal: AbortSignal,
+): Response {
   const { head, sampling, streamOptions } = request;
   const { id, created, model } = head;
   const object = "chat.completion.chunk";
@@ -214,5 +220,5 @@ function stream(context: ServerContext, request: ChatRequest, jobs: readonly Job
     }
     return ends.join("");
   };
-  return openai.streamChoices(context, jobs, chunk, lastEvents);
+  return openai.streamChoices(context, jobs, signal, chunk, lastEvents);
 }

@@ -9,11 +9,18 @@ import type { Generation } from "../generation.ts";
 import { completionLogprobs } from "../logprobs.ts";
 import * as openai from "../openai.ts";
 import { encodePrompts, parsePrompts, type Prompt, promptText } from "../prompts.ts";
-import { boolean, integer, refuseNotBuilt, type Sampling, toSampling } from "../sampling.ts";
+import {
+  anything,
+  boolean,
+  integer,
+  refuseNotBuilt,
+  type Sampling,
+  toSampling,
+} from "../sampling.ts";
 
 const schema = z.object({
   ...openai.requestFields,
-  prompt: z.unknown(),
+  prompt: anything,
   echo: boolean.nullish(),
   logprobs: integer.nullish(),
 });
@@ -33,7 +40,7 @@ export function completionRoutes(app: Hono, context: ServerContext): void {
   app.post("/v1/completions", async (c) => {
     const request = parse(await readJsonObject(c.req.raw, context.options.maxBodyBytes));
     const jobs = await jobsOf(context, request);
-    if (request.stream) return stream(context, request, jobs);
+    if (request.stream) return stream(context, request, jobs, c.req.raw.signal);
     return c.json(answer(context, request, await runBatch(context, jobs, c.req.raw.signal)));
   });
 }
@@ -113,7 +120,12 @@ function logprobsSince(
   );
 }
 
-function stream(context: ServerContext, request: CompletionRequest, jobs: readonly Job[]) {
+function stream(
+  context: ServerContext,
+  request: CompletionRequest,
+  jobs: readonly Job[],
+  signal: AbortSignal,
+): Response {
   const { head, sampling, streamOptions } = request;
   const { id, created, model } = head;
   const object = "text_completion";
@@ -137,7 +149,7 @@ function stream(context: ServerContext, request: CompletionRequest, jobs: readon
       `}],"usage":${JSON.stringify(usage)}}\n\n`
     );
   };
-  return openai.streamChoices(context, jobs, chunk, (generations) =>
+  return openai.streamChoices(context, jobs, signal, chunk, (generations) =>
     streamOptions.includeUsage
       ? openai.usageEvent(object, head, generations, sampling.choiceCount)
       : "",

@@ -10,6 +10,7 @@ import { tokenTriples, topTriples } from "../logprobs.ts";
 import { dataEvent, topLogprobsMax } from "../openai.ts";
 import { encodePrompts, parsePrompts, type PromptList } from "../prompts.ts";
 import {
+  anything,
   boolean,
   integer,
   type Neutral,
@@ -30,7 +31,7 @@ const paramsSchema = z.strictObject(
     sampling_seed: integer.nullish(),
     // Only tokenizers that are written in Python heed it.
     spaces_between_special_tokens: boolean.nullish(),
-    ...Object.fromEntries(Object.keys(paramsNotBuilt).map((name) => [name, z.unknown()])),
+    ...Object.fromEntries(Object.keys(paramsNotBuilt).map((name) => [name, anything])),
   },
   "an object",
 );
@@ -40,9 +41,9 @@ const perPrompt = <S extends z.ZodType>(schema: S, what: string) =>
   z.union([schema, z.array(schema)], `${what} or a list of such`).nullish();
 
 const schema = z.object({
-  text: z.unknown(),
-  input_ids: z.unknown(),
-  sampling_params: z.unknown(),
+  text: anything,
+  input_ids: anything,
+  sampling_params: anything,
   rid: perPrompt(string, "a string"),
   return_logprob: perPrompt(boolean, "true or false"),
   logprob_start_len: perPrompt(integer, "an integer"),
@@ -83,7 +84,7 @@ export function generateRoutes(app: Hono, context: ServerContext): void {
     refuseNotBuilt(body, notBuilt);
     const fields = parseFields(schema, body);
     const request = await toRequest(context, fields, receivedMs);
-    if (fields.stream) return stream(context, request);
+    if (fields.stream) return stream(context, request, c.req.raw.signal);
     const generations = await runBatch(context, request.jobs, c.req.raw.signal);
     const answers = generations.map((_, index) => answerOf(context, request, generations, index));
     return c.json(request.isList ? answers : answers[0]!);
@@ -261,9 +262,9 @@ function logprobFields(
  * One event for every token, each with all text and ids so far; those of several generations interleave and
  * carry their index. A generation that the engine gives up ends with an ordinary event that says so.
  */
-function stream(context: ServerContext, request: NativeRequest): Response {
+function stream(context: ServerContext, request: NativeRequest, signal: AbortSignal): Response {
   const events = new EventStream();
-  const batch = new Batch(context, request.jobs, (_generation, index) => {
+  const batch = new Batch(context, request.jobs, signal, (_generation, index) => {
     const answer = answerOf(context, request, batch.generations, index);
     const event = dataEvent(request.isList ? { ...answer, index } : answer);
     events.send(batch.isFinished ? event + doneEvent : event);

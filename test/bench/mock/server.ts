@@ -28,17 +28,19 @@ export async function startMock(handler: MockHandler): Promise<MockServer> {
   const server = createServer((socket) => {
     connections++;
     sockets.add(socket);
-    let received = Buffer.alloc(0);
+    let received: Uint8Array = new Uint8Array();
     socket.setNoDelay(true);
     socket.on("error", () => {}); // clients of these tests hang up as they like
     socket.on("close", () => sockets.delete(socket));
-    socket.on("data", (bytes) => {
+    socket.on("data", (bytes: Buffer) => {
       received = Buffer.concat([received, bytes]);
-      const request = parseRequest(received);
+      const request = parseRequest(Buffer.from(received));
       if (!request) return;
-      received = Buffer.alloc(0);
+      received = new Uint8Array();
       if (request.path.endsWith("/v1/models")) {
-        socket.end(response(200, { "content-type": "application/json" }, '{"data": [{"id": "tok"}]}'));
+        socket.end(
+          response(200, { "content-type": "application/json" }, '{"data": [{"id": "tok"}]}'),
+        );
         return;
       }
       requests.push(request);
@@ -113,9 +115,11 @@ export function paced({ ttftMs, itlMs }: Pace): MockHandler {
   };
 }
 
+/** Timers may fire a little early, so it looks again. */
 async function until(dueMs: number): Promise<void> {
-  const waitMs = dueMs - performance.now();
-  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  for (let waitMs = dueMs - performance.now(); waitMs > 0; waitMs = dueMs - performance.now()) {
+    await new Promise((resolve) => setTimeout(resolve, Math.ceil(waitMs)));
+  }
 }
 
 /** Writes `reply` in pieces that end at `cuts` (byte offsets), a turn of the event loop apart, then closes. */
@@ -131,3 +135,14 @@ export function replay(reply: Uint8Array, cuts: readonly number[]): MockHandler 
     socket.end();
   };
 }
+
+/** Streams `max(1, max_tokens)` times " hello" in one write, in the format that the path asks for. */
+export const burst: MockHandler = ({ body, path }, socket) => {
+  const { max_tokens: asked } = JSON.parse(body) as { max_tokens: number };
+  const triton = path.endsWith("generate_stream");
+  const event = triton
+    ? `data: ${JSON.stringify({ model_name: "ensemble", text_output: " hello" })}\n\n`
+    : tokenEvent(" hello");
+  const end = triton ? "" : "data: [DONE]\n\n";
+  socket.write(`${streamHead}${chunk(event.repeat(Math.max(1, asked)) + end)}0\r\n\r\n`);
+};

@@ -1,0 +1,3 @@
+// Plain x86-64 (SSE2).
+#define SB_ISA scalar
+#include "kernels.inc.h"

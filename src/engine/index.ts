@@ -1,0 +1,5 @@
+/** The engine: token ids in, token ids out. */
+export type * from "./api.ts";
+export { startEngine } from "./host.ts";
+export type { EngineOptions } from "./options.ts";
+export type { ModelSource } from "../model/index.ts";

@@ -1,0 +1,82 @@
+/** Brings a model onto a device, sizes the KV pool, and makes one step run. */
+import { Model, type ModelSource } from "../model/index.ts";
+import { Device } from "../program/index.ts";
+import type { EngineLimits } from "./api.ts";
+import { EngineLoop } from "./loop.ts";
+import { resolveOptions, type EngineOptions } from "./options.ts";
+import { pageTokens, PagePool } from "./pages.ts";
+import { Scheduler } from "./scheduler.ts";
+
+export interface LoadedEngine {
+  readonly loop: EngineLoop;
+  readonly limits: EngineLimits;
+  /** For people: backend, instruction set, threads. */
+  readonly device: string;
+  /** Frees program and device. The loop must be idle. */
+  close(): void;
+}
+
+/**
+ * @param libraryPath The device's native library, as the main thread's runtime gave it.
+ * @throws Error with a sentence if options, model or memory do not allow it.
+ */
+export function loadEngine(
+  source: ModelSource,
+  options: EngineOptions,
+  libraryPath: string,
+): LoadedEngine {
+  const { device: backend, threads = 0, stepUs = 0, tokenUs = 0 } = options;
+  const freeBytes = backend === "null" ? Infinity : process.availableMemory();
+  const device = new Device(
+    backend,
+    backend === "cpu" ? { threads } : { stepUs, tokenUs },
+    libraryPath,
+  );
+  const model = new Model(device, source, { ...options, memoryBytes: freeBytes });
+  const { contextLength, vocabSize } = model.config;
+  const resolved = resolveOptions(options, {
+    contextLength,
+    weightBytes: model.weightBytes,
+    kvBytesPerToken: model.kvBytesPerToken,
+    freeBytes,
+  });
+  const builder = device.program(resolved.program);
+  builder.sample(model.define(builder));
+  const program = builder.compile();
+  const pool = new PagePool(resolved.program.pages);
+  const loop = new EngineLoop(program, new Scheduler(resolved.scheduler, pool));
+  warm(loop);
+  return {
+    loop,
+    limits: {
+      contextLength: resolved.contextLength,
+      maxTotalTokens: pool.size * pageTokens,
+      vocabSize,
+    },
+    device: describe(device),
+    close() {
+      program.free();
+      device.close();
+    },
+  };
+}
+
+/** Two real steps, a prefill and a decode: what does not work fails here and not under the first request. */
+function warm(loop: EngineLoop): void {
+  loop.submit(0, {
+    promptIds: Int32Array.of(0),
+    maxNewTokens: 2,
+    sampling: { temperature: 0, topP: 1, topK: -1, minP: 0, seed: 0 },
+    stopTokenIds: [],
+    logprobs: null,
+  });
+  while (!loop.idle) loop.turn();
+  const failure = loop.takeEvents()?.messages[0];
+  if (failure !== undefined) throw new Error(failure);
+}
+
+function describe(device: Device): string {
+  const { backend, isa, threads } = device.describe();
+  if (backend === "null") return "null";
+  return `${backend} ${isa}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+}

@@ -1,0 +1,216 @@
+/** `servebench serve`: model, tokenizer and engine become a server that runs until it is told to stop. */
+import { startEngine, type Engine, type EngineOptions, type ModelSource } from "../engine/index.ts";
+import { eosIds, resolveModel, type ResolvedModel } from "../hub/resolve.ts";
+import { TokenizerClient } from "../tokenizer/client.ts";
+import { loadTokenBytes } from "../tokenizer/source.ts";
+import { printableIds } from "../tokenizer/printable.ts";
+import { UserError } from "../user-error.ts";
+import type { DefaultSampling, ServerContext } from "./context.ts";
+import { startServer, type RunningServer } from "./index.ts";
+import { seedSource } from "./sampling.ts";
+
+/** The flags of the command, null where they were not given. */
+export interface ServeOptions {
+  readonly modelPath: string;
+  readonly tokenizerPath: string | null;
+  readonly servedModelName: string | null;
+  readonly host: string;
+  readonly port: number;
+  readonly apiKey: string | null;
+  readonly device: "auto" | "cpu" | "cuda" | "null";
+  readonly loadFormat: "auto" | "safetensors" | "dummy";
+  readonly dtype: "auto" | "bfloat16" | "float32";
+  readonly contextLength: number | null;
+  readonly memFractionStatic: number | null;
+  readonly maxTotalTokens: number | null;
+  readonly maxRunningRequests: number | null;
+  readonly chunkedPrefillSize: number | null;
+  readonly maxQueuedRequests: number | null;
+  readonly threads: number | null;
+  readonly randomSeed: number | null;
+  readonly logLevel: "error" | "warning" | "info" | "debug";
+}
+
+interface ServeIo {
+  stdout(text: string): void;
+  stderr(text: string): void;
+  readonly signal: AbortSignal;
+}
+
+const maxBodyBytes = 64 * 2 ** 20;
+/** What running requests get to end after the first Ctrl-C; the second ends the program at once. */
+const graceMs = 10_000;
+
+/** Serves until the signal; resolves to the exit code. @throws UserError if it cannot begin. */
+export async function runServer(options: ServeOptions, io: ServeIo): Promise<number> {
+  const startedMs = performance.now();
+  const log = logger(options, io);
+  const model = userMistakes(() => resolveModel(options.modelPath, resolveOptions(options)));
+  log("info", `loading ${model.name}`);
+  const [tokenizer, engine] = await load(model, options);
+  const context = serverContext(model, tokenizer, engine, options, (line) => log("error", line));
+  const server = await listen(context, options);
+  context.phase = "ready";
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  const { maxTotalTokens } = engine.limits;
+  log("info", `The server is fired up and ready to roll! (${seconds} s)`);
+  io.stdout(
+    `servebench: ready at http://${urlHost(options.host)}:${server.port} ` +
+      `(${context.model.servedName}, ${engine.device}, ${maxTotalTokens} KV tokens)\n`,
+  );
+  await aborted(io.signal);
+  const { running, waiting } = engine.load();
+  log("info", `stopping: ${running} running and ${waiting} waiting requests`);
+  await server.close(graceMs);
+  await Promise.all([engine.close(), tokenizer.close()]);
+  return 0;
+}
+
+function resolveOptions({ tokenizerPath, loadFormat }: ServeOptions) {
+  return { loadFormat, ...(tokenizerPath === null ? {} : { tokenizerPath }) };
+}
+
+/** Tokenizer and engine start side by side; neither is left running when the other fails. */
+async function load(
+  model: ResolvedModel,
+  options: ServeOptions,
+): Promise<[TokenizerClient, Engine]> {
+  const tokenizer = TokenizerClient.start(model.tokenizer);
+  const engine = userMistakes(() => startEngine(modelSource(model), engineOptions(options)));
+  const [openedTokenizer, openedEngine] = await Promise.allSettled([tokenizer, engine]);
+  if (openedTokenizer.status === "fulfilled" && openedEngine.status === "fulfilled") {
+    return [openedTokenizer.value, openedEngine.value];
+  }
+  if (openedTokenizer.status === "fulfilled") await openedTokenizer.value.close();
+  if (openedEngine.status === "fulfilled") await openedEngine.value.close();
+  const failed = [openedEngine, openedTokenizer].find((result) => result.status === "rejected")!;
+  throw userError(failed.reason);
+}
+
+function modelSource({ config, weights, tokenizer }: ResolvedModel): ModelSource {
+  if (weights.kind === "dummy")
+    return { config, weights: { kind: "dummy", logitsBias: printableBias() } };
+  const tensors = new Map(
+    Array.from(weights.tensors, ([name, { file, ...tensor }]) => [
+      name,
+      { ...tensor, path: weights.files[file]! },
+    ]),
+  );
+  return { config, weights: { kind: "safetensors", tensors } };
+
+  /** Without it most tokens of a model without meaning would be halves of characters. */
+  function printableBias(): Float32Array {
+    const bias = new Float32Array(config["vocab_size"] as number).fill(-1e4);
+    for (const id of printableIds(loadTokenBytes(tokenizer))) if (id < bias.length) bias[id] = 0;
+    return bias;
+  }
+}
+
+function engineOptions(options: ServeOptions): EngineOptions {
+  if (options.device === "cuda") {
+    throw new UserError("--device: cuda is not built yet; use cpu, or auto");
+  }
+  const given = {
+    contextLength: options.contextLength,
+    memFractionStatic: options.memFractionStatic,
+    maxTotalTokens: options.maxTotalTokens,
+    maxRunning: options.maxRunningRequests,
+    chunkedPrefillSize: options.chunkedPrefillSize,
+    threads: options.threads,
+  };
+  const set = Object.entries(given).filter(([, value]) => value !== null);
+  return {
+    device: options.device === "auto" ? "cpu" : options.device,
+    dtype: options.dtype,
+    ...Object.fromEntries(set),
+  };
+}
+
+function serverContext(
+  { name, config, generationConfig }: ResolvedModel,
+  tokenizer: TokenizerClient,
+  engine: Engine,
+  options: ServeOptions,
+  logError: (line: string) => void,
+): ServerContext {
+  return {
+    engine,
+    tokenizer,
+    model: {
+      path: name,
+      tokenizerPath: options.tokenizerPath ?? name,
+      servedName: options.servedModelName ?? name,
+      created: Math.floor(Date.now() / 1000),
+      loadFormat: options.loadFormat,
+      modelType: String(config["model_type"]),
+      architectures: config["architectures"] as string[],
+      eosIds: eosIds({ config, generationConfig }, tokenizer.facts.eosIds),
+      defaultSampling: defaultSampling(generationConfig ?? {}),
+    },
+    options: {
+      apiKey: options.apiKey,
+      maxBodyBytes,
+      queueLimit: options.maxQueuedRequests,
+    },
+    phase: "starting",
+    drawSeed: seedSource(options.randomSeed),
+    log: logError,
+  };
+}
+
+function defaultSampling(generationConfig: Readonly<Record<string, unknown>>): DefaultSampling {
+  const names = { temperature: "temperature", topP: "top_p", topK: "top_k", minP: "min_p" };
+  const given = Object.entries(names)
+    .map(([name, key]) => [name, generationConfig[key]] as const)
+    .filter(([, value]) => typeof value === "number");
+  return Object.fromEntries(given);
+}
+
+async function listen(context: ServerContext, options: ServeOptions): Promise<RunningServer> {
+  try {
+    return await startServer(context, options);
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    const where = `${options.host}:${options.port}`;
+    throw new UserError(
+      code === "EADDRINUSE"
+        ? `--port: port ${options.port} is taken on ${options.host}; name another, or 0 for any free one`
+        : `cannot listen on ${where}: ${message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Errors of loading are sentences about the user's files and flags; anything else is a fault of the program. */
+function userError(error: unknown): unknown {
+  const isSentence = error instanceof Error && ["Error", "RangeError"].includes(error.name);
+  return isSentence && !(error instanceof UserError)
+    ? new UserError(error.message, { cause: error })
+    : error;
+}
+
+function userMistakes<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw userError(error);
+  }
+}
+
+function logger({ logLevel }: ServeOptions, io: ServeIo) {
+  const levels = ["error", "warning", "info", "debug"];
+  const shown = levels.indexOf(logLevel);
+  return (level: string, line: string) => {
+    if (levels.indexOf(level) > shown) return;
+    io.stderr(`[${new Date().toISOString().slice(0, 19).replace("T", " ")}] ${line}\n`);
+  };
+}
+
+const urlHost = (host: string) => (host.includes(":") ? `[${host}]` : host);
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
+}

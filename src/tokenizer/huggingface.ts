@@ -1,0 +1,176 @@
+/**
+ * A tokenizer from Hugging Face files. @huggingface/transformers reads the configuration, normalizes, and
+ * renders chat templates. Cutting text into words and byte-pair encoding are done here: the library's differ
+ * from Hugging Face's Rust tokenizers on rare text (its sets of digits and white space are JavaScript's) and
+ * take a JSON of 9 MB to open.
+ */
+import { AddedTokens } from "./added_tokens.ts";
+import { Bpe } from "./bpe.ts";
+import { decode } from "./detokenizer.ts";
+import type { TokenizerFiles } from "./files.ts";
+import { preTokenizer } from "./pretokenize.ts";
+import { disguiseSpaces, revealSpaces } from "./python_space.ts";
+import { readTokenizerFiles } from "./source.ts";
+import type {
+  ChatMessage,
+  DecodeOptions,
+  EncodeOptions,
+  TokenBytes,
+  Tokenizer,
+  TokenizerSource,
+} from "./tokenizer.ts";
+import { PreTrainedTokenizer } from "./transformers.js";
+import {
+  type AddedTokenJson,
+  flattenStages,
+  isByteLevel,
+  type StageJson,
+  type TokenizerJson,
+} from "./vocabulary.ts";
+
+/** Throws an Error that names the file and what is wrong with it. */
+export function loadTokenizer(source: TokenizerSource): Tokenizer {
+  const files = readTokenizerFiles(source);
+  try {
+    return new HuggingFaceTokenizer(files);
+  } catch (error) {
+    const name = "asset" in source ? source.asset : source.folder;
+    throw new Error(`tokenizer of ${name}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+type Normalize = (text: string) => string;
+
+export class HuggingFaceTokenizer implements Tokenizer {
+  readonly bytes: TokenBytes;
+  readonly cleansUp: boolean;
+  readonly vocabSize: number;
+  readonly baseVocabSize: number;
+  readonly bosId: number | null;
+  readonly eosIds: readonly number[];
+  readonly hasChatTemplate: boolean;
+  private readonly library: PreTrainedTokenizer;
+  private readonly normalize: Normalize | null;
+  private readonly cut: ReturnType<typeof preTokenizer>;
+  private readonly addedTokens: AddedTokens;
+  private readonly addedNormalizedTokens: AddedTokens;
+  private readonly bpe: Bpe;
+  private readonly frame: Frame;
+
+  constructor({ json, config, vocabulary }: TokenizerFiles) {
+    this.bytes = vocabulary.bytes;
+    this.cleansUp = config["clean_up_tokenization_spaces"] !== false;
+    this.vocabSize = vocabulary.bytes.flags.length;
+    this.baseVocabSize = vocabulary.baseVocabSize;
+    this.library = new PreTrainedTokenizer(libraryJson(json), config);
+    this.normalize = libraryNormalizer(this.library);
+    this.cut = preTokenizer(json.pre_tokenizer);
+    this.addedTokens = new AddedTokens(json.added_tokens.filter((t) => !isNormalized(t)));
+    this.addedNormalizedTokens = new AddedTokens(json.added_tokens.filter(isNormalized), (t) =>
+      this.normalize ? this.normalize(t.content) : t.content,
+    );
+    this.bpe = new Bpe(vocabulary, json, isByteLevel(json));
+    this.frame = frameOf(json.post_processor);
+    const idOf = (content: unknown) =>
+      typeof content === "string"
+        ? (json.added_tokens.find((t) => t.content === content)?.id ?? this.bpe.idOf(content))
+        : null;
+    this.bosId = idOf(config.bos_token);
+    const eomId = json.added_tokens.find((t) => t.content === "<|eom_id|>")?.id ?? null;
+    this.eosIds = [idOf(config.eos_token), eomId].filter((id) => id !== null);
+    this.hasChatTemplate = Boolean(config.chat_template);
+  }
+
+  encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): number[] {
+    const ids: number[] = addSpecialTokens ? [...this.frame.prefix] : [];
+    let first = true;
+    for (const section of this.addedTokens.split(text.toWellFormed())) {
+      if (typeof section === "number") ids.push(section);
+      else this.encodeSection(section, first, ids);
+      first = false;
+    }
+    if (addSpecialTokens) ids.push(...this.frame.suffix);
+    return ids;
+  }
+
+  private encodeSection(text: string, first: boolean, ids: number[]): void {
+    const normalized = this.normalize && text !== "" ? this.normalize(text) : text;
+    let atStart = first;
+    for (const section of this.addedNormalizedTokens.split(normalized)) {
+      if (typeof section === "number") ids.push(section);
+      else for (const word of this.cut(section, atStart)) this.bpe.encode(word, ids);
+      atStart = false;
+    }
+  }
+
+  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    return decode(this.bytes, ids, options);
+  }
+
+  applyChatTemplate(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
+    const conversation = messages.map((m) => ({ ...m, content: disguiseSpaces(m.content) }));
+    const prompt = this.library.apply_chat_template(conversation, {
+      tokenize: false,
+      add_generation_prompt: addGenerationPrompt,
+    });
+    return revealSpaces(prompt);
+  }
+}
+
+/** Looked for in normalized text. */
+function isNormalized({ normalized, special }: AddedTokenJson): boolean {
+  return normalized ?? !special;
+}
+
+/** What the library needs to know: it gets no vocabulary, and no stage but the normalizer. */
+function libraryJson(json: TokenizerJson): object {
+  return { ...json, pre_tokenizer: null, post_processor: null, decoder: null };
+}
+
+function libraryNormalizer(library: PreTrainedTokenizer): Normalize | null {
+  const { normalizer } = library._tokenizer as unknown as { normalizer: Normalize | null };
+  return normalizer;
+}
+
+/** Ids that the post-processor puts before and after a single text. */
+interface Frame {
+  readonly prefix: readonly number[];
+  readonly suffix: readonly number[];
+}
+
+function frameOf(postProcessor: StageJson | null): Frame {
+  return flattenStages(postProcessor).reduce<Frame>(
+    (frame, stage) => {
+      const { prefix, suffix } = stageFrame(stage);
+      return { prefix: [...prefix, ...frame.prefix], suffix: [...frame.suffix, ...suffix] };
+    },
+    { prefix: [], suffix: [] },
+  );
+}
+
+interface TemplateItem {
+  readonly SpecialToken?: { readonly id: string };
+  readonly Sequence?: { readonly id: string };
+}
+
+function stageFrame(stage: StageJson): Frame {
+  switch (stage.type) {
+    case "ByteLevel":
+      return { prefix: [], suffix: [] };
+    case "BertProcessing":
+    case "RobertaProcessing": {
+      const [cls, sep] = [stage["cls"], stage["sep"]] as [[string, number], [string, number]];
+      return { prefix: [cls[1]], suffix: [sep[1]] };
+    }
+    case "TemplateProcessing": {
+      const items = stage["single"] as readonly TemplateItem[];
+      const tokens = stage["special_tokens"] as Record<string, { ids: number[] }>;
+      const text = items.findIndex((item) => item.Sequence);
+      const idsOf = (part: readonly TemplateItem[]) =>
+        part.flatMap((item) => (item.SpecialToken ? tokens[item.SpecialToken.id]!.ids : []));
+      return { prefix: idsOf(items.slice(0, text)), suffix: idsOf(items.slice(text + 1)) };
+    }
+    default:
+      throw new Error(`post-processor ${stage.type} is not supported`);
+  }
+}

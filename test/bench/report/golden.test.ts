@@ -1,0 +1,95 @@
+/** Proves that known latencies give bench_serving's table, result line and returned figures, byte for byte. */
+import { describe, expect, test } from "bun:test";
+import { computeMetrics } from "../../../src/bench/metrics.ts";
+import type { Metrics } from "../../../src/bench/metrics.ts";
+import { defaultOptions } from "../../../src/bench/options.ts";
+import type { BackendName, Compat } from "../../../src/bench/options.ts";
+import { resultFields, resultLine } from "../../../src/bench/report/jsonl.ts";
+import { resultTable } from "../../../src/bench/report/table.ts";
+import type { RequestRecord } from "../../../src/bench/request.ts";
+import { absentNote, readShared, sharedPresent } from "../shared.ts";
+import { wordTokenizer } from "../support.ts";
+
+interface Output {
+  success: boolean;
+  prompt_len: number;
+  output_len: number;
+  ttft: number;
+  latency: number;
+  itl: number[];
+  generated_tokens: number;
+}
+interface Case {
+  version: Compat;
+  kind: string;
+  backend: BackendName;
+  request_rate: number | "inf";
+  duration: number;
+  outputs: Output[];
+  stdout: string;
+  jsonl: string;
+  returned: Record<string, number | null>;
+}
+
+const cases = sharedPresent ? readShared<{ metrics: Case[] }>("metrics.json").metrics : [];
+
+function record(output: Output, index: number): RequestRecord {
+  return {
+    index,
+    promptLen: output.prompt_len,
+    outputLen: output.output_len,
+    scheduledS: 0,
+    sentS: 0,
+    firstByteS: null,
+    ttftS: output.ttft,
+    latencyS: output.latency,
+    itlsS: output.itl,
+    text: " hello".repeat(output.generated_tokens),
+    usage: null,
+    status: 200,
+    failure: output.success ? null : { class: "cut off", message: "" },
+  };
+}
+
+const returned = (metrics: Metrics): Record<string, number> => ({
+  duration: metrics.durationS,
+  completed: metrics.completed,
+  total_input_tokens: metrics.totalInput,
+  total_output_tokens: metrics.totalOutput,
+  total_output_tokens_retokenized: metrics.totalOutputRetokenized,
+  request_throughput: metrics.requestThroughput,
+  input_throughput: metrics.inputThroughput,
+  output_throughput: metrics.outputThroughput,
+  ...Object.fromEntries(
+    (["ttft", "tpot", "itl"] as const).flatMap((name) =>
+      (["mean", "median", "std", "p99"] as const).map((figure) => [
+        `${figure}_${name}_ms`,
+        metrics[name][`${figure}Ms`],
+      ]),
+    ),
+  ),
+  mean_e2e_latency_ms: metrics.meanE2eLatencyMs,
+  median_e2e_latency_ms: metrics.medianE2eLatencyMs,
+});
+
+describe.skipIf(!sharedPresent)(`golden metrics${absentNote}`, () => {
+  test.each(cases)("$version $kind", (golden) => {
+    const metrics = computeMetrics(golden.outputs.map(record), golden.duration, wordTokenizer());
+    const rate = {
+      perSecond: golden.request_rate === "inf" ? Infinity : golden.request_rate,
+      integer: false,
+    };
+    expect(returned(metrics)).toEqual(
+      Object.fromEntries(Object.entries(golden.returned).map(([k, v]) => [k, v ?? NaN])),
+    );
+    const table = resultTable(golden.backend, rate, metrics);
+    expect(golden.stdout.slice(golden.stdout.indexOf("\n\n===") + 1)).toBe(table);
+    const options = {
+      ...defaultOptions,
+      backend: golden.backend,
+      datasetName: "random" as const,
+      compat: golden.version,
+    };
+    expect(resultLine(resultFields(options, rate, metrics))).toBe(golden.jsonl.trimEnd());
+  });
+});

@@ -1,0 +1,200 @@
+/** The step loop on the null backend, whose tokens depend on a request alone: every request can be checked exactly. */
+import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
+import type { FinishReason, GenerateRequest } from "../../src/engine/api.ts";
+import { readEvents } from "../../src/engine/events.ts";
+import type { EngineLoop } from "../../src/engine/loop.ts";
+import { nullEngine, nullTokens, nullVocabSize, type NullLimits } from "../support/null-engine.ts";
+
+const greedy = { temperature: 0, topP: 1, topK: -1, minP: 0, seed: 0 };
+
+function generate(promptIds: number[], changes: Partial<GenerateRequest> = {}): GenerateRequest {
+  return {
+    promptIds: Int32Array.from(promptIds),
+    maxNewTokens: 4,
+    sampling: greedy,
+    stopTokenIds: [],
+    logprobs: null,
+    ...changes,
+  };
+}
+
+/** All that a request has been told. */
+class Outcome {
+  readonly tokens: number[] = [];
+  readonly promptTokens: number[] = [];
+  readonly finishes: FinishReason[] = [];
+  topCounts = new Set<number>();
+}
+
+/** Reads what the loop has to say into the outcomes; unknown and ended requests must not be spoken of. */
+function collect(loop: EngineLoop, outcomes: Map<number, Outcome>): void {
+  const message = loop.takeEvents();
+  const open = (id: number) => {
+    const outcome = outcomes.get(id);
+    if (!outcome || outcome.finishes.length > 0) throw new Error(`event for request ${id}`);
+    return outcome;
+  };
+  if (message === null) return;
+  readEvents(message, {
+    onLoad: () => {},
+    onToken(id, token, logprob) {
+      open(id).tokens.push(token);
+      if (logprob) open(id).topCounts.add(logprob.top.length);
+    },
+    onPromptLogprob(id, logprob) {
+      expect(open(id).tokens).toEqual([]);
+      open(id).promptTokens.push(logprob.token);
+      open(id).topCounts.add(logprob.top.length);
+    },
+    onFinish: (id, reason) => open(id).finishes.push(reason),
+  });
+}
+
+/** Runs requests to their end on a fresh loop. */
+function runAll(requests: GenerateRequest[], limits: Partial<NullLimits> = {}): Outcome[] {
+  const base = { maxRunning: 4, chunkedPrefillSize: 16, maxRows: 8, pages: 64 };
+  using engine = nullEngine({ ...base, ...limits });
+  const outcomes = new Map(requests.map((_, id) => [id, new Outcome()]));
+  requests.forEach((request, id) => engine.loop.submit(id, request));
+  while (!engine.loop.idle) {
+    engine.loop.turn();
+    engine.scheduler.checkIntegrity();
+    collect(engine.loop, outcomes);
+  }
+  expect(engine.scheduler.pool.freeCount).toBe(engine.scheduler.pool.size);
+  return [...outcomes.values()];
+}
+
+describe("a request", () => {
+  test("gets its tokens in order and ends with its length", () => {
+    const [outcome] = runAll([generate([5, 6, 7], { maxNewTokens: 6 })]);
+    expect(outcome!.tokens).toEqual(nullTokens([5, 6, 7], 6));
+    expect(outcome!.finishes).toEqual([{ type: "length" }]);
+  });
+
+  test("ends with a stop token, which is delivered last, though the next step already runs", () => {
+    const all = nullTokens([9], 20);
+    const stop = all[7]!;
+    const [outcome] = runAll([
+      generate([9], { maxNewTokens: 20, stopTokenIds: [nullVocabSize, stop] }),
+    ]);
+    expect(outcome!.tokens).toEqual(all.slice(0, all.indexOf(stop) + 1));
+    expect(outcome!.finishes).toEqual([{ type: "stop", tokenId: stop }]);
+  });
+
+  test("may ask for no token at all", () => {
+    const [outcome] = runAll([generate([1, 2, 3], { maxNewTokens: 0 })]);
+    expect(outcome!.tokens).toEqual([]);
+    expect(outcome!.finishes).toEqual([{ type: "length" }]);
+  });
+
+  test("gets logprobs of its prompt before its tokens, in as many steps as the rows of a step demand", () => {
+    const prompt = Array.from({ length: 50 }, (_, i) => i);
+    const logprobs = { promptStart: 10, topCount: 3 };
+    const [outcome] = runAll([generate(prompt, { logprobs })], {
+      maxRows: 4,
+      chunkedPrefillSize: 32,
+    });
+    expect(outcome!.promptTokens).toEqual(prompt.slice(10));
+    expect(outcome!.tokens).toEqual(nullTokens(prompt, 4));
+    expect(outcome!.topCounts).toEqual(new Set([3]));
+  });
+
+  test("whose step fails ends with the reason; the others are not disturbed", () => {
+    // Token 5000 is not in the vocabulary: the backend refuses the step (the host would have refused the request).
+    const bad = generate([5000]);
+    const outcomes = runAll([generate([1]), bad, generate([2])], { maxRunning: 1 });
+    expect(outcomes[1]!.finishes[0]).toMatchObject({ type: "abort" });
+    expect((outcomes[1]!.finishes[0] as { message: string }).message).toMatch(/step.*5000/s);
+    expect(outcomes[0]!.tokens).toEqual(nullTokens([1], 4));
+    expect(outcomes[2]!.tokens).toEqual(nullTokens([2], 4));
+  });
+});
+
+test("requests are admitted first come, first served, though a later one would fit", () => {
+  const long = Array.from({ length: 40 }, (_, i) => i);
+  using engine = nullEngine({ maxRunning: 4, chunkedPrefillSize: 64, maxRows: 8, pages: 5 });
+  [generate(long), generate(long), generate([1])].forEach((request, id) =>
+    engine.loop.submit(id, request),
+  );
+  engine.loop.turn();
+  expect([engine.scheduler.runningCount, engine.scheduler.waitingCount]).toEqual([1, 2]);
+  engine.loop.abortAll();
+});
+
+/** One request of a random run. */
+const arrival = fc.record({
+  turn: fc.nat(30),
+  prompt: fc.array(fc.nat(nullVocabSize - 1), { minLength: 1, maxLength: 60 }),
+  maxNewTokens: fc.nat(20),
+  /** Which of its own tokens shall stop it; beyond the last: none. */
+  stopAt: fc.nat(60),
+  abortAfter: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: fc.nat(15) },
+  ),
+  promptStart: fc.oneof(fc.constant(null), fc.integer({ min: -1, max: 60 })),
+});
+const limits = fc.record({
+  maxRunning: fc.integer({ min: 1, max: 6 }),
+  chunkedPrefillSize: fc.integer({ min: 1, max: 40 }),
+  maxRows: fc.integer({ min: 6, max: 10 }),
+  pages: fc.integer({ min: 5, max: 14 }), // 5 pages hold the longest request
+});
+
+test("whatever arrives and is aborted, every request is accounted for exactly once", () => {
+  fc.assert(
+    fc.property(limits, fc.array(arrival, { maxLength: 25 }), (engineLimits, arrivals) => {
+      using engine = nullEngine(engineLimits);
+      const { loop, scheduler } = engine;
+      const requests = arrivals.map(({ prompt, maxNewTokens, stopAt, promptStart }) => {
+        const stop = nullTokens(prompt, maxNewTokens)[stopAt];
+        const start = promptStart === null ? null : Math.min(promptStart, prompt.length);
+        return generate(prompt, {
+          maxNewTokens,
+          stopTokenIds: stop === undefined ? [] : [stop],
+          logprobs: start === null ? null : { promptStart: start, topCount: 2 },
+        });
+      });
+      const outcomes = new Map<number, Outcome>();
+      for (let turn = 0; turn <= 45 || !loop.idle; turn++) {
+        arrivals.forEach((next, id) => {
+          if (next.turn === turn) {
+            outcomes.set(id, new Outcome());
+            loop.submit(id, requests[id]!);
+          }
+          if (next.abortAfter !== null && next.turn + next.abortAfter === turn) loop.abort(id);
+        });
+        loop.turn();
+        scheduler.checkIntegrity();
+        collect(loop, outcomes);
+      }
+      expect(scheduler.pool.freeCount).toBe(engineLimits.pages);
+      arrivals.forEach((next, id) => checkOutcome(next, requests[id]!, outcomes.get(id)!));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+function checkOutcome(
+  { abortAfter }: { abortAfter: number | null },
+  { promptIds, maxNewTokens, stopTokenIds, logprobs }: GenerateRequest,
+  { tokens, promptTokens, finishes }: Outcome,
+): void {
+  const all = nullTokens(promptIds, maxNewTokens);
+  const stopped = all.findIndex((token) => stopTokenIds.includes(token));
+  const whole = stopped < 0 ? all : all.slice(0, stopped + 1);
+  const start = logprobs?.promptStart ?? -1;
+  const prompt = start < 0 ? [] : [...promptIds.subarray(Math.max(start, 1))];
+  expect(finishes.length).toBe(1);
+  if (finishes[0]!.type === "abort") {
+    expect(abortAfter).not.toBeNull();
+    expect(tokens).toEqual(whole.slice(0, tokens.length));
+    expect(promptTokens).toEqual(prompt.slice(0, promptTokens.length));
+  } else {
+    expect(tokens).toEqual(whole);
+    expect(promptTokens).toEqual(prompt);
+    expect(finishes[0]!.type).toBe(stopped < 0 ? "length" : "stop");
+  }
+}

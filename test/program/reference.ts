@@ -1,0 +1,160 @@
+/** The operations in float64, written for clarity: what the native kernels are checked against. */
+
+export function rmsnorm(
+  x: ArrayLike<number>,
+  weight: ArrayLike<number>,
+  eps: number,
+): Float64Array {
+  const g = weight.length;
+  const y = new Float64Array(x.length);
+  for (let begin = 0; begin < x.length; begin += g) {
+    let squares = 0;
+    for (let i = 0; i < g; i++) squares += x[begin + i]! ** 2;
+    const rms = Math.sqrt(squares / g + eps);
+    for (let i = 0; i < g; i++) y[begin + i] = (x[begin + i]! / rms) * weight[i]!;
+  }
+  return y;
+}
+
+/** x [M, K] times weight [N, K] transposed plus bias; `magnitude`: the same of absolute values, to scale errors. */
+export function linear(
+  x: ArrayLike<number>,
+  weight: ArrayLike<number>,
+  bias: ArrayLike<number> | null,
+  n: number,
+  k: number,
+): { y: Float64Array; magnitude: Float64Array } {
+  const rows = x.length / k;
+  const y = new Float64Array(rows * n);
+  const magnitude = new Float64Array(rows * n);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = bias?.[j] ?? 0;
+      let total = Math.abs(sum);
+      for (let l = 0; l < k; l++) {
+        const product = x[i * k + l]! * weight[j * k + l]!;
+        sum += product;
+        total += Math.abs(product);
+      }
+      y[i * n + j] = sum;
+      magnitude[i * n + j] = total;
+    }
+  }
+  return { y, magnitude };
+}
+
+/** x [T, heads * d]; rotates pairs (j, j + half) of each head. */
+export function rope(
+  x: ArrayLike<number>,
+  positions: readonly number[],
+  frequencies: ArrayLike<number>,
+  d: number,
+): Float64Array {
+  const y = Float64Array.from(x);
+  const width = x.length / positions.length;
+  const half = frequencies.length;
+  positions.forEach((position, t) => {
+    for (let head = t * width; head < (t + 1) * width; head += d) {
+      for (let j = 0; j < half; j++) {
+        const angle = position * frequencies[j]!;
+        const a = x[head + j]!;
+        const b = x[head + half + j]!;
+        y[head + j] = a * Math.cos(angle) - b * Math.sin(angle);
+        y[head + half + j] = b * Math.cos(angle) + a * Math.sin(angle);
+      }
+    }
+  });
+  return y;
+}
+
+/**
+ * One query [heads * d] over keys and values [positions][kvHeads * d], all positions visible.
+ */
+export function attend(
+  q: ArrayLike<number>,
+  keys: readonly ArrayLike<number>[],
+  values: readonly ArrayLike<number>[],
+  kvHeads: number,
+  d: number,
+  scale: number,
+): Float64Array {
+  const heads = q.length / d;
+  const out = new Float64Array(q.length);
+  for (let h = 0; h < heads; h++) {
+    const at = Math.floor(h / (heads / kvHeads)) * d;
+    const scores = keys.map((key) => {
+      let dot = 0;
+      for (let i = 0; i < d; i++) dot += q[h * d + i]! * key[at + i]!;
+      return dot * scale;
+    });
+    const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+    const weights = scores.map((s) => Math.exp(s - most));
+    const total = weights.reduce((a, b) => a + b, 0);
+    values.forEach((value, t) => {
+      for (let i = 0; i < d; i++) out[h * d + i]! += (weights[t]! / total) * value[at + i]!;
+    });
+  }
+  return out;
+}
+
+export function siluMul(gate: ArrayLike<number>, up: ArrayLike<number>): Float64Array {
+  return Float64Array.from(gate, (g, i) => (g / (1 + Math.exp(-g))) * up[i]!);
+}
+
+/** Philox4x32-10 (Salmon et al. 2011): four words from a counter and a key. */
+export function philox(counter: readonly number[], key: readonly number[]): number[] {
+  let [c0, c1, c2, c3] = counter.map(BigInt) as [bigint, bigint, bigint, bigint];
+  let [k0, k1] = key.map(BigInt) as [bigint, bigint];
+  const low = 0xffffffffn;
+  for (let round = 0; round < 10; round++) {
+    const p0 = 0xd2511f53n * c0;
+    const p1 = 0xcd9e8d57n * c2;
+    [c0, c1, c2, c3] = [(p1 >> 32n) ^ c1 ^ k0, p1 & low, (p0 >> 32n) ^ c3 ^ k1, p0 & low];
+    k0 = (k0 + 0x9e3779b9n) & low;
+    k1 = (k1 + 0xbb67ae85n) & low;
+  }
+  return [c0, c1, c2, c3].map(Number);
+}
+
+/** The draw's uniform number in [0, 1), as servebench.h defines it. */
+export function uniform(seed: number, position: number): number {
+  const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)];
+  const [w0, w1] = philox([position, 0, 0, 0], key) as [number, number];
+  return ((w0 >>> 5) * 2 ** 26 + (w1 >>> 6)) / 2 ** 53;
+}
+
+export interface Filters {
+  readonly temperature: number;
+  readonly topP: number;
+  readonly topK: number;
+  readonly minP: number;
+}
+
+/** Probabilities after the filters (not renormalised): 0 where dropped. */
+export function filtered(logits: ArrayLike<number>, f: Filters): Float64Array {
+  const scaled = Float64Array.from(logits, (x) => x / f.temperature);
+  const most = scaled.reduce((a, b) => Math.max(a, b), -Infinity);
+  const weights = scaled.map((x) => Math.exp(x - most));
+  const total = weights.reduce((a, b) => a + b, 0);
+  const order = Array.from(weights, (_, i) => i).sort((a, b) => logits[b]! - logits[a]! || a - b);
+  const out = new Float64Array(logits.length);
+  let before = 0;
+  order.forEach((id, rank) => {
+    const p = weights[id]! / total;
+    const keep = rank < f.topK && before <= f.topP && weights[id]! >= f.minP;
+    if (keep) out[id] = p;
+    before += p;
+  });
+  return out;
+}
+
+/** The first id at which the cumulated probability exceeds u times the sum of `kept`. */
+export function draw(kept: Float64Array, u: number): number {
+  const target = u * kept.reduce((a, b) => a + b, 0);
+  let cumulated = 0;
+  for (let i = 0; i < kept.length; i++) {
+    cumulated += kept[i]!;
+    if (cumulated > target) return i;
+  }
+  return kept.findLastIndex((p) => p > 0);
+}
