@@ -14,10 +14,10 @@ constexpr int kGroups = kTokens / kWidth;  // vectors of scores in a page
 
 SB_INLINE int padded(int head_dim) { return (head_dim + kWidth - 1) / kWidth * kWidth; }
 
-// Query rows, their outputs, keys and values of a page as fp32 [rows][padded]; {maximum, sum} of each row.
+// Query rows, their outputs, keys and values of a page as fp32 [rows][padded]; state and scores of each row.
 int64_t attention_scratch(int group, int head_dim) {
   int64_t rows = (int64_t)kQueryTile * group;
-  return 2 * rows * padded(head_dim) + 2 * rows + 2 * kTokens * (int64_t)padded(head_dim);
+  return 2 * rows * padded(head_dim) + 3 * rows + rows * kTokens + 2 * kTokens * (int64_t)padded(head_dim);
 }
 
 // fp32 [tokens][stride] of one head of a page.
@@ -43,8 +43,8 @@ SB_INLINE Block read_block(const Attention& a, int page, int which, int valid, f
   return {copy - (int64_t)valid * stride, stride};
 }
 
-// Lane t of scores[g] is q * key of token g * kWidth + t; -infinity from token `valid` on.
-SB_INLINE void query_scores(const float* q, Block keys, int d, int valid, F* scores) {
+// scores[t] = q * key of token t; -infinity from token `valid` on.
+SB_INLINE void query_scores(const float* q, Block keys, int d, int valid, float* scores) {
   for (int g = 0; g < kGroups; g++) {
     F dots[kWidth] = {};
     const float* key = keys.data + (int64_t)g * kWidth * keys.stride;
@@ -53,51 +53,51 @@ SB_INLINE void query_scores(const float* q, Block keys, int d, int valid, F* sco
 #pragma GCC unroll 16
       for (int t = 0; t < kWidth; t++) dots[t] = fma(qs, load(key + t * keys.stride + i), dots[t]);
     }
-    scores[g] = first_n(sum_each(dots), valid - g * kWidth, set1(-INFINITY));
-  }
-}
-
-// out = out * decay + sum over the tokens of weight * value.
-SB_INLINE void add_values(float* out, Block values, int d, int valid, float decay, const float* weights) {
-  constexpr int kVectors = 4;
-  for (int i = 0; i < d; i += kVectors * kWidth) {
-    int vectors = (d - i) / kWidth < kVectors ? (d - i) / kWidth : kVectors;
-    F sum[kVectors];
-    for (int v = 0; v < vectors; v++) sum[v] = load(out + i + v * kWidth) * set1(decay);
-    for (int t = 0; t < valid; t++) {
-      F weight = set1(weights[t]);
-      const float* value = values.data + (int64_t)t * values.stride + i;
-      for (int v = 0; v < vectors; v++) sum[v] = fma(weight, load(value + v * kWidth), sum[v]);
-    }
-    for (int v = 0; v < vectors; v++) store(out + i + v * kWidth, sum[v]);
+    store(scores + g * kWidth, first_n(sum_each(dots), valid - g * kWidth, set1(-INFINITY)));
   }
 }
 
 struct RowState {
-  float most, sum;
+  float most, sum;  // of the scores so far
+  float decay;      // of what was summed before this page
 };
 
-// One page for one query row.
-SB_INLINE void attend(const float* q, Block keys, Block values, int d, int valid, RowState& state, float* out) {
-  F scores[kGroups];
-  alignas(64) float weights[kTokens];
-  query_scores(q, keys, d, valid, scores);
-  F most = scores[0];
-  for (int g = 1; g < kGroups; g++) most = max(most, scores[g]);
+// Scores to weights, in place.
+SB_INLINE void weigh_scores(float* scores, RowState& state) {
+  F most = load(scores);
+  for (int g = 1; g < kGroups; g++) most = max(most, load(scores + g * kWidth));
   float block_most = max_lane(most);
-  float decay = 1;
+  state.decay = 1;
   if (block_most > state.most) {
-    decay = exp(set1(state.most - block_most))[0];
+    state.decay = exp(set1(state.most - block_most))[0];
     state.most = block_most;
   }
   F total = {};
   for (int g = 0; g < kGroups; g++) {
-    F weight = exp(scores[g] - set1(state.most));
-    store(weights + g * kWidth, weight);
+    F weight = exp(load(scores + g * kWidth) - set1(state.most));
+    store(scores + g * kWidth, weight);
     total += weight;
   }
-  state.sum = state.sum * decay + sum(total);
-  add_values(out, values, d, valid, decay, weights);
+  state.sum = state.sum * state.decay + sum(total);
+}
+
+// V vectors of out = out * decay + sum over the tokens of weight * value.
+template <int V>
+SB_INLINE void add_values(float* out, const float* values, int stride, int valid, float decay, const float* weights) {
+  F sum[V];
+  for (int v = 0; v < V; v++) sum[v] = load(out + v * kWidth) * set1(decay);
+  for (int t = 0; t < valid; t++, values += stride) {
+    F weight = set1(weights[t]);
+    for (int v = 0; v < V; v++) sum[v] = fma(weight, load(values + v * kWidth), sum[v]);
+  }
+  for (int v = 0; v < V; v++) store(out + v * kWidth, sum[v]);
+}
+
+SB_INLINE void add_page(float* out, Block values, int d, int valid, float decay, const float* weights) {
+  int i = 0;
+  for (; i + 4 * kWidth <= d; i += 4 * kWidth) add_values<4>(out + i, values.data + i, values.stride, valid, decay, weights);
+  for (; i + 2 * kWidth <= d; i += 2 * kWidth) add_values<2>(out + i, values.data + i, values.stride, valid, decay, weights);
+  if (i < d) add_values<1>(out + i, values.data + i, values.stride, valid, decay, weights);
 }
 
 void attention(const Attention& a) {
@@ -106,7 +106,8 @@ void attention(const Attention& a) {
   float* q = a.scratch;
   float* out = q + (int64_t)kQueryTile * group * stride;
   RowState* state = (RowState*)(out + (int64_t)kQueryTile * group * stride);
-  float* key_copy = (float*)(state + kQueryTile * group);
+  float* scores = (float*)(state + kQueryTile * group);
+  float* key_copy = scores + kQueryTile * group * kTokens;
   float* value_copy = key_copy + kTokens * stride;
 
   // Row i is token first + i / group, head kv_head * group + i % group.
@@ -115,7 +116,7 @@ void attention(const Attention& a) {
   memset(out, 0, (size_t)rows * stride * 4);
   for (int i = 0; i < rows; i++) {
     for (int j = 0; j < d; j++) q[(int64_t)i * stride + j] = a.q[at(i) + j] * a.scale;
-    state[i] = {-INFINITY, 0};
+    state[i] = {-INFINITY, 0, 1};
   }
   int last = a.position[a.first + a.count - 1];
   for (int page = 0; page * kTokens <= last; page++) {
@@ -123,11 +124,15 @@ void attention(const Attention& a) {
     int most = last + 1 - begin < kTokens ? last + 1 - begin : kTokens;
     Block keys = read_block(a, a.table[page], 0, most, key_copy);
     Block values = read_block(a, a.table[page], 1, most, value_copy);
-    for (int i = 0; i < rows; i++) {
-      int valid = a.position[a.first + i / group] + 1 - begin;
-      if (valid <= 0) continue;
-      attend(q + (int64_t)i * stride, keys, values, stride, valid < kTokens ? valid : kTokens, state[i],
-             out + (int64_t)i * stride);
+    // Row by row in three passes: the rows of a pass do not wait for each other.
+    auto valid = [&](int i) { return a.position[a.first + i / group] + 1 - begin; };
+    int first = 0;
+    while (valid(first) <= 0) first += group;  // positions ascend
+    for (int i = first; i < rows; i++) query_scores(q + (int64_t)i * stride, keys, stride, valid(i), scores + i * kTokens);
+    for (int i = first; i < rows; i++) weigh_scores(scores + i * kTokens, state[i]);
+    for (int i = first; i < rows; i++) {
+      int count = valid(i) < kTokens ? valid(i) : kTokens;
+      add_page(out + (int64_t)i * stride, values, stride, count, state[i].decay, scores + i * kTokens);
     }
   }
   for (int i = 0; i < rows; i++) {

@@ -80,9 +80,9 @@ struct Runner {
     state.pool.each(l.N, columns_per_chunk(l), [&](int begin, int end, int) { kernels.linear(l, begin, end); });
   }
 
-  // Weights of 64 KiB: one run of memory for each thread, and small enough to share out evenly.
+  // Weights that stay in L2 while the rows pass; for one row, a run of memory small enough to share out evenly.
   int columns_per_chunk(const Linear& l) const {
-    constexpr int64_t kChunkBytes = 64 << 10;
+    const int64_t kChunkBytes = (l.M == 1 ? 64 : 256) << 10;
     constexpr int64_t kInlineProducts = 64 << 10;
     constexpr int kUnit = 4;
     int64_t row_bytes = (int64_t)l.K * Tensor::element_bytes(l.weight_dtype);

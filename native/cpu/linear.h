@@ -49,20 +49,21 @@ struct Bf16Weight {
 
 constexpr int kColumns = 4;                                    // of a tile
 constexpr int kRows = kWidth == 16 ? 4 : kWidth == 8 ? 3 : 2;  // most rows of a tile: what the registers hold
-// One row alone is bound by memory, and one run of it is read fastest: as few columns side by side as hide the
-// latency of the sums.
-constexpr int kColumnsOfOneRow = 2;
 constexpr int64_t kBlockBytes = 256 << 10;  // of x rows that stay in L2
 
-// sum[i][j] for the rows x[i] and the columns w[j].
-template <class P, int R, int C>
-SB_INLINE void dots(const typename P::X* const* x, const typename P::W* const* w, int K, F (*sum)[kColumns]) {
+// sum[i * kColumns + j] for the rows x[i] and the columns w[j]. Meanwhile fetches C columns at `ahead`, if any.
+template <class P, int R, int C, bool Ahead>
+SB_INLINE void dots(const typename P::X* const* x, const typename P::W* const* w, const typename P::W* ahead, int K,
+                    F* sum) {
   F acc[R][C];
   for (int i = 0; i < R; i++) {
     for (int j = 0; j < C; j++) acc[i][j] = F{};
   }
   int k = 0;
   for (; k + P::step <= K; k += P::step) {
+    if constexpr (Ahead) {
+      for (int i = 0; i < C * P::step; i += 64 / (int)sizeof(*ahead)) _mm_prefetch(ahead + k * C + i, _MM_HINT_T1);
+    }
     decltype(P::x(x[0])) xs[R];
 #pragma GCC unroll 8
     for (int i = 0; i < R; i++) xs[i] = P::x(x[i] + k);
@@ -80,52 +81,71 @@ SB_INLINE void dots(const typename P::X* const* x, const typename P::W* const* w
     }
   }
   for (int i = 0; i < R; i++) {
-    for (int j = 0; j < C; j++) sum[i][j] = acc[i][j];
+    for (int j = 0; j < C; j++) sum[i * kColumns + j] = acc[i][j];
   }
 }
 
-// Columns n .. n + columns of one row of y.
-SB_INLINE void store_columns(const Linear& l, float* y, int n, int columns, F4 sums) {
-  float bias[kColumns] = {};
+// Columns n .. n + columns of row m.
+SB_INLINE void store_columns(const Linear& l, int m, int n, int columns, F4 sums) {
+  float* y = l.y + (int64_t)m * l.N + n;
   if (l.bias) {
-    memcpy(bias, l.bias + n, (size_t)columns * 4);
-    sums += F4{bias[0], bias[1], bias[2], bias[3]};
+    F4 bias = {};
+    memcpy(&bias, l.bias + n, (size_t)columns * 4);
+    sums += bias;
   }
   if (columns == kColumns) {
-    _mm_storeu_ps(y + n, sums);
+    _mm_storeu_ps(y, sums);
   } else {
-    memcpy(y + n, &sums, (size_t)columns * 4);
+    memcpy(y, &sums, (size_t)columns * 4);
   }
 }
 
 // Rows m .. m + R of columns n .. n + columns; columns beyond the last repeat it and are not stored.
-template <class P, int R>
+template <class P, int R, bool Ahead>
 SB_INLINE void linear_tile(const Linear& l, int m, int n, int columns) {
   const typename P::X* x[R];
   const typename P::W* w[kColumns];
-  F sum[R][kColumns];
+  F sum[R * kColumns];
   for (int i = 0; i < R; i++) x[i] = (const typename P::X*)l.x + (int64_t)(m + i) * l.x_stride;
   for (int j = 0; j < kColumns; j++) {
     w[j] = (const typename P::W*)l.weight + (int64_t)(n + (j < columns ? j : columns - 1)) * l.K;
   }
   if constexpr (R == 1) {
-    constexpr int C = kColumnsOfOneRow;
+    // Bound by memory, and one run of it is read faster than several side by side.
 #pragma GCC unroll 4
-    for (int j = 0; j < kColumns; j += C) dots<P, 1, C>(x, w + j, l.K, (F(*)[kColumns])(&sum[0][j]));
+    for (int j = 0; j < kColumns; j++) dots<P, 1, 1, false>(x, w + j, nullptr, l.K, sum + j);
   } else {
-    dots<P, R, kColumns>(x, w, l.K, sum);
+    dots<P, R, kColumns, Ahead>(x, w, w[0] + (int64_t)kColumns * l.K, l.K, sum);
   }
-  for (int i = 0; i < R; i++) {
-    store_columns(l, l.y + (int64_t)(m + i) * l.N, n, columns, sums(sum[i][0], sum[i][1], sum[i][2], sum[i][3]));
+  int i = 0;
+#if defined(__AVX512F__)
+  for (; i + 4 <= R; i += 4) {
+    F y = sum_each(sum + i * kColumns);
+    store_columns(l, m + i, n, columns, _mm512_extractf32x4_ps(y, 0));
+    store_columns(l, m + i + 1, n, columns, _mm512_extractf32x4_ps(y, 1));
+    store_columns(l, m + i + 2, n, columns, _mm512_extractf32x4_ps(y, 2));
+    store_columns(l, m + i + 3, n, columns, _mm512_extractf32x4_ps(y, 3));
+  }
+#endif
+  for (; i < R; i++) {
+    const F* s = sum + i * kColumns;
+    store_columns(l, m + i, n, columns, sums(s[0], s[1], s[2], s[3]));
   }
 }
 
-template <class P>
+// One set of columns for `rows` rows. Those that follow are fetched during the first tile (`Ahead`): otherwise memory
+// would wait while few rows are computed.
+template <class P, bool Ahead>
 __attribute__((noinline)) void linear_rows(const Linear& l, int m, int rows, int n, int columns) {
-  for (; rows >= kRows; rows -= kRows, m += kRows) linear_tile<P, kRows>(l, m, n, columns);
-  if (rows == 1) linear_tile<P, 1>(l, m, n, columns);
-  if (kRows > 2 && rows == 2) linear_tile<P, 2>(l, m, n, columns);
-  if (kRows > 3 && rows == 3) linear_tile<P, 3>(l, m, n, columns);
+  if (rows >= kRows) {
+    linear_tile<P, kRows, Ahead>(l, m, n, columns);
+    m += kRows;
+    rows -= kRows;
+  }
+  for (; rows >= kRows; rows -= kRows, m += kRows) linear_tile<P, kRows, false>(l, m, n, columns);
+  if (rows == 1) linear_tile<P, 1, false>(l, m, n, columns);
+  if (kRows > 2 && rows == 2) linear_tile<P, 2, Ahead>(l, m, n, columns);
+  if (kRows > 3 && rows == 3) linear_tile<P, 3, Ahead>(l, m, n, columns);
 }
 
 // A block of x stays in L2 while the chunk's columns pass, four at a time from L1.
@@ -137,7 +157,11 @@ void linear_chunk(const Linear& l, int n_begin, int n_end) {
   for (int m = 0; m < l.M; m += block) {
     int rows = l.M - m < block ? l.M - m : block;
     for (int n = n_begin; n < n_end; n += kColumns) {
-      linear_rows<P>(l, m, rows, n, n_end - n < kColumns ? n_end - n : kColumns);
+      if (n + 2 * kColumns <= n_end) {
+        linear_rows<P, true>(l, m, rows, n, kColumns);
+      } else {
+        linear_rows<P, false>(l, m, rows, n, n_end - n < kColumns ? n_end - n : kColumns);
+      }
     }
   }
 }

@@ -12,6 +12,7 @@ using sb::cpu::Sample;
 constexpr int kSampleBlock = 1024;  // values whose weights are summed in vector lanes, then as one double
 constexpr int kBins = 2048;
 constexpr float kBinsPerNat = 64;
+constexpr int kBinCopies = 4;  // neighbours often meet in a bin: they should not wait for each other
 
 struct Candidate {
   float logit;
@@ -20,22 +21,26 @@ struct Candidate {
 // The order of probability, then of id.
 SB_INLINE bool before(Candidate a, Candidate b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
 
+// What lies in one band of probability.
+struct Bin {
+  double weight;
+  int64_t count;
+};
+
 struct SampleScratch {
   double* block_sums;
-  double* bin_weights;
-  int* bin_counts;
+  Bin* bins;              // [kBins][kBinCopies]
   Candidate* candidates;  // V
 };
 SB_INLINE int64_t block_count(int count) { return (count + kSampleBlock - 1) / kSampleBlock; }
 int64_t sample_scratch(int count) {
-  return block_count(count) * 8 + kBins * 12 + (int64_t)count * (int64_t)sizeof(Candidate);
+  return block_count(count) * 8 + kBins * kBinCopies * (int64_t)sizeof(Bin) + count * (int64_t)sizeof(Candidate);
 }
 SB_INLINE SampleScratch scratch_of(const Sample& s) {
   SampleScratch out;
   out.block_sums = (double*)s.scratch;
-  out.bin_weights = out.block_sums + block_count(s.count);
-  out.bin_counts = (int*)(out.bin_weights + kBins);
-  out.candidates = (Candidate*)(out.bin_counts + kBins);
+  out.bins = (Bin*)(out.block_sums + block_count(s.count));
+  out.candidates = (Candidate*)(out.bins + kBins * kBinCopies);
   return out;
 }
 
@@ -72,9 +77,7 @@ float row_max(const float* logits, int count) {
     nan |= x != x;
   });
   float value = max_lane(most);
-  bool any_nan = false;
-  for (int i = 0; i < kWidth; i++) any_nan |= nan[i] != 0;
-  return any_nan || !__builtin_isfinite(value) ? NAN : value;
+  return any(nan) || !__builtin_isfinite(value) ? NAN : value;
 }
 
 int first_equal(const float* logits, int count, float value) {
@@ -97,22 +100,31 @@ double weigh(const Softmax& s, Cut cut, double* block_sums) {
   return total;
 }
 
-SB_INLINE int bin_of(float exponent) {
-  float bin = exponent * -kBinsPerNat;
-  return bin < kBins - 1 ? (int)bin : kBins - 1;
+SB_INLINE I bins_of(F exponents) {
+  return __builtin_convertvector(min(exponents * set1(-kBinsPerNat), set1(kBins - 1)), I);
 }
 
-void fill_bins(const Softmax& s, const SampleScratch& scratch) {
-  memset(scratch.bin_weights, 0, kBins * sizeof(double));
-  memset(scratch.bin_counts, 0, kBins * sizeof(int));
-  each_logits(s.logits, 0, s.count, [&](int, F x, int n) {
-    F exponents = exponent(s, x), weights = exp(exponents);
+void fill_bins(const Softmax& s, Bin* bins) {
+  memset(bins, 0, kBins * kBinCopies * sizeof(Bin));
+  each_logits(s.logits, 0, s.count, [=](int, F x, int n) {
+    alignas(64) float weights[kWidth];
+    alignas(64) int32_t places[kWidth];
+    F exponents = exponent(s, x);
+    I bin = bins_of(exponents);
+    store(weights, exp(exponents));
+    memcpy(places, &bin, sizeof places);
     for (int j = 0; j < n; j++) {
-      int bin = bin_of(exponents[j]);
-      scratch.bin_counts[bin]++;
-      scratch.bin_weights[bin] += weights[j];
+      Bin& b = bins[places[j] * kBinCopies + j % kBinCopies];
+      b.weight += weights[j];
+      b.count++;
     }
   });
+  for (int i = 0; i < kBins; i++) {
+    for (int copy = 1; copy < kBinCopies; copy++) {
+      bins[i * kBinCopies].weight += bins[i * kBinCopies + copy].weight;
+      bins[i * kBinCopies].count += bins[i * kBinCopies + copy].count;
+    }
+  }
 }
 
 // Heapsort: in place, no worst case.
@@ -138,9 +150,10 @@ void sort(Candidate* c, int count) {
 int collect_bin(const Softmax& s, int bin, Candidate* out) {
   int found = 0;
   each_logits(s.logits, 0, s.count, [&](int i, F x, int n) {
-    F exponents = exponent(s, x);
+    I here = bins_of(exponent(s, x)) == bin;
+    if (!any(here)) return;
     for (int j = 0; j < n; j++) {
-      if (bin_of(exponents[j]) == bin) out[found++] = {x[j], i + j};
+      if (here[j]) out[found++] = {x[j], i + j};
     }
   });
   return found;
@@ -148,12 +161,12 @@ int collect_bin(const Softmax& s, int bin, Candidate* out) {
 
 // The last token that top_k (a count) and top_p (a sum of weights) keep.
 Cut rank_cut(const Softmax& s, int top_k, double top_weight, const SampleScratch& scratch) {
-  fill_bins(s, scratch);
-  int rank = 0;
+  fill_bins(s, scratch.bins);
+  int64_t rank = 0;
   double cumulated = 0;
   for (int bin = 0; bin < kBins; bin++) {
-    int rank_after = rank + scratch.bin_counts[bin];
-    double cumulated_after = cumulated + scratch.bin_weights[bin];
+    int64_t rank_after = rank + scratch.bins[bin * kBinCopies].count;
+    double cumulated_after = cumulated + scratch.bins[bin * kBinCopies].weight;
     if (rank_after >= top_k || cumulated_after > top_weight) {
       int found = collect_bin(s, bin, scratch.candidates);
       sort(scratch.candidates, found);
@@ -230,12 +243,7 @@ void select_top(const float* logits, int count, int wanted, Candidate* top) {
   int found = 0;
   F worst = set1(-INFINITY);
   each_logits(logits, 0, count, [&](int i, F x, int n) {
-    if (found == wanted) {
-      I larger = x > worst;
-      int any = 0;
-      for (int j = 0; j < kWidth; j++) any |= larger[j];
-      if (!any) return;
-    }
+    if (found == wanted && !any(x > worst)) return;
     for (int j = 0; j < n; j++) {
       Candidate c = {x[j], i + j};
       if (found == wanted && !before(c, top[found - 1])) continue;

@@ -38,6 +38,17 @@ SB_INLINE I lanes() {
 // The first n lanes of v, the others from `rest`.
 SB_INLINE F first_n(F v, int n, F rest) { return lanes() < n ? v : rest; }
 
+// Whether any lane of a comparison holds.
+SB_INLINE bool any(I mask) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask((__m512i)mask) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps((__m256)mask) != 0;
+#else
+  return _mm_movemask_ps((__m128)mask) != 0;
+#endif
+}
+
 // The larger; b where either is NaN, so that a chain max(x, m) drops NaN in x and max(m, x) keeps it.
 SB_INLINE F max(F a, F b) { return a > b ? a : b; }
 SB_INLINE F min(F a, F b) { return a < b ? a : b; }
@@ -125,9 +136,16 @@ SB_INLINE float sum(F v) {
   return f[0] + f[1];
 }
 SB_INLINE float max_lane(F v) {
-  float most = v[0];
-  for (int i = 1; i < kWidth; i++) most = v[i] > most ? v[i] : most;
-  return most;
+#if defined(__AVX512F__)
+  __m256 half = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  __m128 quad = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+#elif defined(__AVX2__)
+  __m128 quad = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+#else
+  __m128 quad = v;
+#endif
+  quad = _mm_max_ps(quad, _mm_movehl_ps(quad, quad));
+  return _mm_cvtss_f32(_mm_max_ss(quad, _mm_shuffle_ps(quad, quad, 1)));
 }
 
 // Lane i is the sum of v[i]; kWidth vectors.

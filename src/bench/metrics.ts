@@ -105,7 +105,7 @@ export function computeLoadFigures(records: readonly RequestRecord[]): LoadFigur
     failureExamples[failure.class] ??= failure.message;
   }
   const done = records.filter((record) => record.failure === null);
-  const lagsMs = records.map((record) => (record.sentS - record.scheduledS) * 1000);
+  const lagsMs = records.map(lagMs);
   const first = records[0]?.sentS ?? NaN;
   const last = records.at(-1)?.sentS ?? NaN;
   return {
@@ -120,6 +120,10 @@ export function computeLoadFigures(records: readonly RequestRecord[]): LoadFigur
     serverOutputTokens: serverTokens(done),
   };
 }
+
+/** A send is never early; rounding may say so. */
+const lagMs = ({ sentS, scheduledS }: RequestRecord): number =>
+  Math.max(0, sentS - scheduledS) * 1000;
 
 function serverTokens(done: readonly RequestRecord[]): number | null {
   let total = 0;

@@ -145,7 +145,7 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
   };
 }
 
-export const bunRuntime: Runtime = {
+export const runtime: Runtime = {
   name: "bun",
   version: Bun.version,
   asset: (name) => readFileSync(assetPaths[name]),

@@ -72,7 +72,7 @@ function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): v
   socket.on("close", () => handler.close(opened ? client : null, failure));
 }
 
-export const denoRuntime: Runtime = {
+export const runtime: Runtime = {
   name: "deno",
   version: deno.version.deno,
   asset: (name) => readFileSync(assetPath(name)),

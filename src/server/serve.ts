@@ -1,5 +1,5 @@
 /** `servebench serve`: model, tokenizer and engine become a server that runs until it is told to stop. */
-import { startEngine, type Engine, type EngineOptions, type ModelSource } from "../engine/index.ts";
+import { startEngine, type Engine, type EngineOptions } from "../engine/index.ts";
 import { eosIds, resolveModel, type ResolvedModel } from "../hub/resolve.ts";
 import { TokenizerClient } from "../tokenizer/client.ts";
 import { loadTokenBytes } from "../tokenizer/source.ts";
@@ -76,7 +76,7 @@ async function load(
   options: ServeOptions,
 ): Promise<[TokenizerClient, Engine]> {
   const tokenizer = TokenizerClient.start(model.tokenizer);
-  const engine = userMistakes(() => startEngine(modelSource(model), engineOptions(options)));
+  const engine = userMistakes(() => startEngine(model, engineOptions(model, options)));
   const [openedTokenizer, openedEngine] = await Promise.allSettled([tokenizer, engine]);
   if (openedTokenizer.status === "fulfilled" && openedEngine.status === "fulfilled") {
     return [openedTokenizer.value, openedEngine.value];
@@ -87,26 +87,15 @@ async function load(
   throw userError(failed.reason);
 }
 
-function modelSource({ config, weights, tokenizer }: ResolvedModel): ModelSource {
-  if (weights.kind === "dummy")
-    return { config, weights: { kind: "dummy", logitsBias: printableBias() } };
-  const tensors = new Map(
-    Array.from(weights.tensors, ([name, { file, ...tensor }]) => [
-      name,
-      { ...tensor, path: weights.files[file]! },
-    ]),
-  );
-  return { config, weights: { kind: "safetensors", tensors } };
-
-  /** Without it most tokens of a model without meaning would be halves of characters. */
-  function printableBias(): Float32Array {
-    const bias = new Float32Array(config["vocab_size"] as number).fill(-1e4);
-    for (const id of printableIds(loadTokenBytes(tokenizer))) if (id < bias.length) bias[id] = 0;
-    return bias;
-  }
+/** Without it most tokens of a model without meaning would be halves of characters. */
+function printableBias({ config, weights, tokenizer }: ResolvedModel): Float32Array | null {
+  if (weights.kind !== "dummy") return null;
+  const bias = new Float32Array(config["vocab_size"] as number).fill(-1e4);
+  for (const id of printableIds(loadTokenBytes(tokenizer))) if (id < bias.length) bias[id] = 0;
+  return bias;
 }
 
-function engineOptions(options: ServeOptions): EngineOptions {
+function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptions {
   if (options.device === "cuda") {
     throw new UserError("--device: cuda is not built yet; use cpu, or auto");
   }
@@ -122,6 +111,7 @@ function engineOptions(options: ServeOptions): EngineOptions {
   return {
     device: options.device === "auto" ? "cpu" : options.device,
     dtype: options.dtype,
+    logitsBias: printableBias(model),
     ...Object.fromEntries(set),
   };
 }

@@ -65,9 +65,7 @@ export class Detokenizer {
 
   /** The rest, with U+FFFD for a character that was cut short. */
   flush(): string {
-    const rest = this.inByteRun ? this.endRun() : decoder.decode(Uint8Array.from(this.waiting));
-    this.waiting = [];
-    const text = this.strip(rest);
+    const text = this.inByteRun ? this.endRun() : this.strip(this.flushWaiting());
     this.stripsSpace = this.bytes.stripsLeadingSpace;
     return text;
   }
@@ -94,7 +92,7 @@ export class Detokenizer {
   }
 
   private pushByte(id: number): string {
-    const before = this.inByteRun ? "" : this.flushWaiting();
+    const before = this.inByteRun ? "" : this.strip(this.flushWaiting());
     this.inByteRun = true;
     this.waiting.push(this.bytes.data[this.bytes.offsets[id]!]!);
     return before;

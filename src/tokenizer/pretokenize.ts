@@ -61,14 +61,14 @@ function metaspace(stage: StageJson): Cut[] {
   const mark = (stage["replacement"] as string | undefined) ?? spaceMark;
   const scheme =
     stage["prepend_scheme"] ?? (stage["add_prefix_space"] === false ? "never" : "always");
-  const mark_ = (text: string, first: boolean) => {
+  const markSpaces = (text: string, first: boolean) => {
     const marked = text.replaceAll(" ", mark);
     const prepends = scheme === "always" || (scheme === "first" && first);
     return [prepends && !marked.startsWith(mark) ? mark + marked : marked];
   };
   return stage["split"] === false
-    ? [mark_]
-    : [mark_, splitter(literalPattern(mark), "MergedWithNext")];
+    ? [markSpaces]
+    : [markSpaces, splitter(literalPattern(mark), "MergedWithNext")];
 }
 
 /** Cuts where `pattern` matches; `behavior` says what becomes of the matches, `invert` makes the rest the matches. */

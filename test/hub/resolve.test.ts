@@ -1,11 +1,12 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { cacheFolder } from "../../src/hub/cache.ts";
 import { presets } from "../../src/hub/presets.ts";
 import { eosIds, resolveModel, resolveTokenizer } from "../../src/hub/resolve.ts";
 import { parseConfig } from "../../src/model/config.ts";
+import { realModel } from "../support/real-model.ts";
 import { tinyWeights } from "./support.ts";
 
 const root = mkdtempSync(join(tmpdir(), "servebench-hub-"));
@@ -238,9 +239,9 @@ test("end ids are those of tokenizer, config and generation config together", ()
   expect(eosIds({ config: { eos_token_id: null }, generationConfig: null }, [])).toEqual([]);
 });
 
-const smol = process.env["SERVEBENCH_SMOLLM2"] ?? "";
-test.skipIf(!existsSync(smol))("a real sharded model (skipped without SERVEBENCH_SMOLLM2)", () => {
-  const { weights } = resolveModel(smol);
+const why = realModel.folder === null ? ` (skipped: ${realModel.reason})` : "";
+test.skipIf(realModel.folder === null)(`a real sharded model${why}`, () => {
+  const { weights } = resolveModel(realModel.folder!);
   if (weights.kind !== "safetensors") throw new Error("no weights");
   expect(weights.files.length).toBe(3);
   expect(weights.tensors.get("model.embed_tokens.weight")).toMatchObject({

@@ -5,7 +5,8 @@
 import { Backend, BackendError, type BackendName } from "../../src/program/backend.ts";
 import { Random } from "./harness.ts";
 
-const random = new Random(Number(process.argv[2]));
+const [, , seed, folder] = process.argv;
+const random = new Random(Number(seed));
 const kvCacheOp = 6;
 const counts = { accepted: 0, refused: 0 };
 
@@ -44,7 +45,7 @@ function step(tokens: number, rows: number): Int32Array {
 }
 
 function fuzz(name: BackendName): void {
-  const backend = new Backend(name);
+  const backend = new Backend(name, folder && `${folder}/libservebench_${name}.so`);
   const device = backend.open(name === "cpu" ? "threads=2 poison=1" : "");
   const values = new Float32Array(64 * 8).fill(0.5);
   backend.constant(device, values.subarray(0, 64), 0, 8, 8);

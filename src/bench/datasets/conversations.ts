@@ -45,7 +45,7 @@ function fromFile(path: string, { allowTruncated, note }: ConversationOptions): 
         `- or leave the flag out to use a synthetic corpus.`,
     );
   }
-  const { items, truncation } = readJsonArray(path);
+  const { items, truncation } = readJsonArray(path, (item, index) => exchangeOf(item, index, path));
   if (truncation) {
     const { line, byte, bytes } = truncation;
     const where = `is cut off: it ends at byte ${bytes}, inside the conversation that begins on line ${line} (byte ${byte})`;
@@ -57,10 +57,7 @@ function fromFile(path: string, { allowTruncated, note }: ConversationOptions): 
     }
     note(`${path} ${where}; using the ${items.length} conversations before it.`);
   }
-  return {
-    exchanges: items.map((item, i) => exchangeOf(item, i, path)).filter((e) => e !== null),
-    source: path,
-  };
+  return { exchanges: items.filter((exchange) => exchange !== null), source: path };
 }
 
 /** null for fewer than two turns. Lone surrogates, which no tokenizer takes, become U+FFFD. */

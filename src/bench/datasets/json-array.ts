@@ -1,9 +1,9 @@
 /**
- * Reads a file that holds one JSON array, also when the file was cut off: public copies of ShareGPT end in
- * the middle of a string. The whole elements before the cut can still be used.
+ * Reads a file that holds one JSON array, element by element: ShareGPT's is larger than a string may be in some
+ * engines, and public copies of it end in the middle of an element, where what is whole can still be used.
  */
-import { BenchError } from "../errors.ts";
 import { readFileSync } from "node:fs";
+import { BenchError } from "../errors.ts";
 
 export interface Truncation {
   /** Bytes of the file, all of them before the cut. */
@@ -13,75 +13,103 @@ export interface Truncation {
   /** Offset at which the unfinished element begins. */
   readonly byte: number;
 }
-export interface JsonArrayFile {
-  readonly items: unknown[];
+export interface JsonArrayFile<T> {
+  readonly items: T[];
   /** null: the file is whole. */
   readonly truncation: Truncation | null;
 }
 
-/** Throws a BenchError that says where and why when the file holds anything but an array or the beginning of one. */
-export function readJsonArray(path: string): JsonArrayFile {
+const quote = 0x22;
+const comma = 0x2c;
+const backslash = 0x5c;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+
+/**
+ * Keeps what `take` makes of each element. Throws a BenchError that says where and why when the file holds
+ * anything but an array or the beginning of one.
+ */
+export function readJsonArray<T>(
+  path: string,
+  take: (item: unknown, index: number) => T,
+): JsonArrayFile<T> {
   const bytes = readFileSync(path);
-  let items: unknown;
-  try {
-    items = JSON.parse(bytes.toString("utf8"));
-  } catch (error) {
-    return readBeginning(path, bytes, error);
-  }
-  if (!Array.isArray(items))
+  const items: T[] = [];
+  let at = skipBlanks(bytes, 0);
+  if (bytes[at] !== openBracket)
     throw new BenchError(`${path}: expected a JSON array of conversations.`);
+  at = skipBlanks(bytes, at + 1);
+  while (bytes[at] !== closeBracket || items.length > 0) {
+    // Not an empty array; a bracket right after a comma ends an empty element, which does not parse.
+    const end = elementEnd(bytes, at);
+    if (end === null) return { items, truncation: { bytes: bytes.length, ...place(bytes, at) } };
+    items.push(take(parseElement(path, bytes, at, end), items.length));
+    at = skipBlanks(bytes, end);
+    if (bytes[at] === closeBracket) break;
+    if (at < bytes.length && bytes[at] !== comma)
+      throw invalid(path, bytes, at, "expected ',' or ']'");
+    at = skipBlanks(bytes, at + 1);
+  }
+  at = skipBlanks(bytes, at + 1);
+  if (at < bytes.length) throw invalid(path, bytes, at, "there is more after the array");
   return { items, truncation: null };
 }
 
-function readBeginning(path: string, bytes: Buffer, error: unknown): JsonArrayFile {
-  const { end, resume, closed } = scanElements(bytes);
-  const reason = error instanceof Error ? error.message : String(error);
-  const invalid = new BenchError(`${path}: not valid JSON (${reason}).`);
-  if (closed || end === null) throw invalid;
-  let items: unknown[];
+function parseElement(path: string, bytes: Buffer, from: number, to: number): unknown {
   try {
-    items = JSON.parse(`${bytes.toString("utf8", 0, end)}]`) as unknown[];
-  } catch {
-    throw invalid;
+    return JSON.parse(bytes.toString("utf8", from, to));
+  } catch (error) {
+    throw invalid(path, bytes, from, (error as Error).message);
   }
+}
+
+function invalid(path: string, bytes: Uint8Array, at: number, reason: string): BenchError {
+  const { line, byte } = place(bytes, at);
+  return new BenchError(
+    `${path}: not valid JSON in what begins on line ${line} (byte ${byte}): ${reason}.`,
+  );
+}
+
+function place(bytes: Uint8Array, at: number): { line: number; byte: number } {
+  const byte = Math.min(at, bytes.length);
   let line = 1;
-  for (let at = bytes.indexOf(0x0a); at >= 0 && at < resume; at = bytes.indexOf(0x0a, at + 1))
+  for (let end = bytes.indexOf(0x0a); end >= 0 && end < byte; end = bytes.indexOf(0x0a, end + 1))
     line++;
-  return { items, truncation: { bytes: bytes.length, line, byte: resume } };
+  return { line, byte };
 }
 
-interface Scan {
-  /** Offset after the last whole element; null when the bytes do not begin an array. */
-  readonly end: number | null;
-  /** Offset of the element that the cut falls into. */
-  readonly resume: number;
-  /** The array ends inside the bytes: whatever is wrong with them, they were not cut off. */
-  readonly closed: boolean;
-}
-
-/** Finds element borders by nesting depth alone; UTF-8 keeps all of JSON's punctuation single bytes. */
-function scanElements(bytes: Uint8Array): Scan {
-  const start = bytes.findIndex((byte) => !isBlank(byte));
-  if (bytes[start] !== 0x5b) return { end: null, resume: 0, closed: false };
+/** The offset after the value that begins at `at`, null when the file ends before. Nesting decides; JSON.parse checks the rest. */
+function elementEnd(bytes: Uint8Array, at: number): number | null {
   let depth = 0;
-  let inString = false;
-  let end = start + 1;
-  for (let i = start; i < bytes.length; i++) {
+  for (let i = at; i < bytes.length; i++) {
     const byte = bytes[i]!;
-    if (inString) {
-      if (byte === 0x5c) i++;
-      else if (byte === 0x22) inString = false;
-    } else if (byte === 0x22) inString = true;
-    else if (byte === 0x5b || byte === 0x7b) depth++;
-    else if (byte === 0x5d || byte === 0x7d) {
-      depth--;
-      if (depth === 0) return { end, resume: i, closed: true };
-      if (depth === 1) end = i + 1;
-    }
+    if (byte === quote) {
+      i = stringEnd(bytes, i);
+      if (depth === 0 && i < bytes.length) return i + 1;
+    } else if (byte === openBracket || byte === openBrace) depth++;
+    else if ((byte === closeBracket || byte === closeBrace) && depth > 0) {
+      if (--depth === 0) return i + 1;
+    } else if (depth === 0 && (byte === comma || byte === closeBracket || isBlank(byte))) return i;
   }
-  let resume = end;
-  while (resume < bytes.length && (isBlank(bytes[resume]!) || bytes[resume] === 0x2c)) resume++;
-  return { end, resume, closed: false };
+  return null;
+}
+
+/** The offset of the quote that ends the string which begins at `at`. */
+function stringEnd(bytes: Uint8Array, at: number): number {
+  for (let end = bytes.indexOf(quote, at + 1); end >= 0; end = bytes.indexOf(quote, end + 1)) {
+    let escapes = 0;
+    while (bytes[end - 1 - escapes] === backslash) escapes++;
+    if (escapes % 2 === 0) return end;
+  }
+  return bytes.length;
+}
+
+function skipBlanks(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (at < bytes.length && isBlank(bytes[at]!)) at++;
+  return at;
 }
 
 const isBlank = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);

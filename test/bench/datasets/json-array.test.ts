@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function read(content: string | Uint8Array) {
   const path = join(folder, "file.json");
   writeFileSync(path, content);
-  return readJsonArray(path);
+  return readJsonArray(path, (item) => item);
 }
 
 describe("readJsonArray", () => {
@@ -31,8 +31,11 @@ describe("readJsonArray", () => {
     });
   });
 
-  test("any cut of any array of objects keeps exactly the whole elements", () => {
-    const element = fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue());
+  test("any cut of any array of objects and arrays keeps exactly the whole elements", () => {
+    const element = fc.oneof(
+      fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue()),
+      fc.array(fc.jsonValue()),
+    );
     fc.assert(
       fc.property(fc.array(element, { minLength: 1 }), fc.nat(), fc.nat(2), (items, at, indent) => {
         const whole = Buffer.from(JSON.stringify(items, null, indent));
@@ -49,10 +52,18 @@ describe("readJsonArray", () => {
     );
   });
 
-  test.each(['{"a": 1}', "3", "nonsense", '[{"a": 1}]]', '[{"a": oops}, {"b": 2}', ""])(
-    "refuses %p",
-    (content) => {
-      expect(() => read(content)).toThrow(join(folder, "file.json"));
-    },
-  );
+  test.each([
+    '{"a": 1}',
+    "3",
+    "nonsense",
+    '[{"a": 1}]]',
+    '[{"a": oops}, {"b": 2}',
+    "",
+    "[1 2]",
+    "[1,]",
+    "[,1]",
+    "[{}}]",
+  ])("refuses %p", (content) => {
+    expect(() => read(content)).toThrow(join(folder, "file.json"));
+  });
 });
