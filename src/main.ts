@@ -2,7 +2,7 @@
 import { exitCode, type CommandIo } from "./commands/command.ts";
 import { commandHelp, programHelp } from "./commands/help.ts";
 import { commands, findCommand } from "./commands/index.ts";
-import { nearest } from "./commands/nearest.ts";
+import { nearest } from "./nearest.ts";
 import { UsageError, UserError } from "./user-error.ts";
 import { version } from "./version.ts";
 

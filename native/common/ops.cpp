@@ -135,10 +135,9 @@ static int check_rope(Program& p, const Op& op, Value* out) {
   return expect_in("rope", "inv_freq cols (at most half of head_dim)", 1, head_dim / 2, inv_freq.cols);
 }
 
-static int check_kv_cache(Program& p, const Op& op, Value*) {
+static int check_kv_cache(const Op& op) {
   if (expect_in("kv_cache", "kv_heads", 1, kMostHeadValues, op.args[0])) return -1;
   if (expect_in("kv_cache", "head_dim", 1, kMostHeadValues / op.args[0], op.args[1])) return -1;
-  (void)p;
   return expect_in("kv_cache", "dtype", SB_F32, SB_BF16, op.args[2]);
 }
 
@@ -186,7 +185,7 @@ static int check_shapes(Program& p, const Op& op, Value* out) {
     case SB_OP_RMSNORM: return check_rmsnorm(p, op, out);
     case SB_OP_LINEAR: return check_linear(p, op, out);
     case SB_OP_ROPE: return check_rope(p, op, out);
-    case SB_OP_KV_CACHE: return check_kv_cache(p, op, out);
+    case SB_OP_KV_CACHE: return check_kv_cache(op);
     case SB_OP_KV_WRITE: return check_kv_write(p, op, out);
     case SB_OP_ATTENTION: return check_attention(p, op, out);
     case SB_OP_SILU_MUL:

@@ -2,7 +2,7 @@
  * When requests are due. A schedule is data, computed before the clock starts: the send loop knows
  * neither rates nor distributions.
  */
-import { BenchUsageError } from "./errors.ts";
+import { UsageError } from "../user-error.ts";
 
 /** Requests per second. `integer` is how Python would hold it, and so print it: 2, not 2.0. */
 export interface RequestRate {
@@ -35,12 +35,12 @@ export function arrivalTimes(rate: RequestRate, count: number, gaps: GapSource):
 
 /**
  * The rates of `--multi`, from `--request-rate-range`: exactly three integers are start, stop (exclusive)
- * and step, any other number of integers is the list itself. Throws a BenchUsageError that says what is wrong.
+ * and step, any other number of integers is the list itself. Throws a UsageError that says what is wrong.
  */
 export function parseRateRange(text: string): RequestRate[] {
   const numbers = text.split(",").map((part) => {
     if (!/^\s*[+-]?\d+\s*$/.test(part)) {
-      throw new BenchUsageError(
+      throw new UsageError(
         `--request-rate-range: '${part}' is not an integer; give start,stop,step or a list of other than three rates.`,
       );
     }
@@ -48,18 +48,16 @@ export function parseRateRange(text: string): RequestRate[] {
   });
   const rates = numbers.length === 3 ? range(numbers[0]!, numbers[1]!, numbers[2]!) : numbers;
   if (rates.length === 0) {
-    throw new BenchUsageError(
-      `--request-rate-range: '${text}' holds no rate; the stop is exclusive.`,
-    );
+    throw new UsageError(`--request-rate-range: '${text}' holds no rate; the stop is exclusive.`);
   }
   if (rates.some((rate) => rate <= 0)) {
-    throw new BenchUsageError(`--request-rate-range: '${text}' holds a rate that is not above 0.`);
+    throw new UsageError(`--request-rate-range: '${text}' holds a rate that is not above 0.`);
   }
   return rates.map((perSecond) => ({ perSecond, integer: true }));
 }
 
 function range(start: number, stop: number, step: number): number[] {
-  if (step === 0) throw new BenchUsageError("--request-rate-range: the step must not be 0.");
+  if (step === 0) throw new UsageError("--request-rate-range: the step must not be 0.");
   const length = Math.max(0, Math.ceil((stop - start) / step));
   return Array.from({ length }, (_, i) => start + i * step);
 }

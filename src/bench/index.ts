@@ -1,7 +1,6 @@
 /** The load generator: a client of any server that speaks one of its wire formats. */
 export { parseRateRange } from "./arrivals.ts";
 export type { RequestRate } from "./arrivals.ts";
-export { BenchError, BenchUsageError } from "./errors.ts";
 export * from "./options.ts";
 export type { RequestRecord } from "./request.ts";
 export { runBench } from "./run.ts";

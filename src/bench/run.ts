@@ -9,7 +9,7 @@ import { backendOf } from "./backends/index.ts";
 import type { Backend } from "./backends/index.ts";
 import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
-import { BenchError, BenchUsageError } from "./errors.ts";
+import { UserError, UsageError } from "../user-error.ts";
 import { requestTimeoutMs, runLoad } from "./load.ts";
 import type { LoadPlan, LoadResult, PreparedRequest } from "./load.ts";
 import { computeLoadFigures, computeMetrics } from "./metrics.ts";
@@ -49,8 +49,8 @@ export interface BenchRun {
 }
 
 export interface BenchOutcome {
-  /** 0 all done; 1 a run failed (no request succeeded, or it could not begin); 2 a flag is wrong; 130 interrupted. */
-  readonly exitCode: 0 | 1 | 2 | 130;
+  /** 0 all done; 1 no request of a run succeeded; 130 interrupted. */
+  readonly exitCode: 0 | 1 | 130;
   readonly runs: readonly BenchRun[];
   /** Where the result lines lie; null when there are none. */
   readonly outputFile: string | null;
@@ -70,7 +70,7 @@ interface Bench {
   readonly outputFile: string;
 }
 
-/** Runs a benchmark. Mistakes of the user and a server that cannot be used end in a sentence on stderr. */
+/** Runs a benchmark. @throws UserError for mistakes of the user and a server that cannot be used. */
 export async function runBench(options: BenchOptions, io: BenchIo): Promise<BenchOutcome> {
   const runs: BenchRun[] = [];
   let outputFile: string | null = null;
@@ -85,10 +85,7 @@ export async function runBench(options: BenchOptions, io: BenchIo): Promise<Benc
       ({ outputFile } = bench);
     }
   } catch (error) {
-    if (io.signal.aborted) return { exitCode: 130, runs, outputFile };
-    if (!(error instanceof BenchError)) throw error;
-    io.stderr(`${error.message}\n`);
-    return { exitCode: error instanceof BenchUsageError ? 2 : 1, runs, outputFile };
+    if (!io.signal.aborted) throw error;
   }
   if (io.signal.aborted) return { exitCode: 130, runs, outputFile };
   const failed = runs.some((run) => run.metrics.completed === 0);
@@ -111,7 +108,7 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   const note = (line: string): void => io.stderr(`${line}\n`);
   const dataset = buildDataset({ options, tokenizer, python, numpy, note });
   if (dataset.requests.length === 0) {
-    throw new BenchError(`The data set (${dataset.source}) gives no request; nothing to send.`);
+    throw new UserError(`The data set (${dataset.source}) gives no request; nothing to send.`);
   }
   if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(dataset));
   const prepared = prepareRequests(target, backend, dataset.requests, model, options);
@@ -124,19 +121,19 @@ const chatTemplateWarning =
 
 function checkOptions(options: BenchOptions, backend: Backend): void {
   if (options.numPrompts < 1)
-    throw new BenchUsageError(`--num-prompts: ${options.numPrompts} is not above 0.`);
+    throw new UsageError(`--num-prompts: ${options.numPrompts} is not above 0.`);
   if (!(options.requestRate.perSecond > 0)) {
-    throw new BenchUsageError(
+    throw new UsageError(
       `--request-rate: ${options.requestRate.perSecond} is not above 0; 'inf' sends all at once.`,
     );
   }
   if (!backend.authorized && options.model === null) {
-    throw new BenchError(
+    throw new UsageError(
       `Please provide a model using \`--model\` when using \`${options.backend}\` backend.`,
     );
   }
   if (!backend.takesIds && options.datasetName === "random-ids") {
-    throw new BenchUsageError(
+    throw new UsageError(
       `--dataset-name: random-ids sends token ids, which the ${options.backend} backend does not take; use random.`,
     );
   }
@@ -148,12 +145,12 @@ function checkWritable(flag: string, path: string): void {
   try {
     accessSync(exists ? path : dirname(path), constants.W_OK);
   } catch (error) {
-    throw new BenchUsageError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
+    throw new UserError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
       cause: error,
     });
   }
   if (exists && statSync(path).isDirectory()) {
-    throw new BenchUsageError(`${flag}: '${path}' is a folder; expected a file.`);
+    throw new UserError(`${flag}: '${path}' is a folder; expected a file.`);
   }
 }
 
@@ -161,9 +158,10 @@ async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
   try {
     return await io.loadTokenizer(name);
   } catch (error) {
-    throw new BenchError(
-      `Cannot load the tokenizer '${name}': ${(error as Error).message}\n` +
-        "Name another with --tokenizer (a folder, a hub id or a preset).",
+    const Kind = error instanceof UsageError ? UsageError : UserError;
+    throw new Kind(
+      `cannot load the tokenizer '${name}': ${(error as Error).message}\n` +
+        "Name another with --tokenizer (a folder, a cached hub id or a preset).",
       { cause: error },
     );
   }
@@ -226,13 +224,13 @@ function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "requ
   };
 }
 
-/** Request 0, whole and alone, as in bench_serving. Throws a BenchError when it fails. */
+/** Request 0, whole and alone, as in bench_serving. Throws a UserError when it fails. */
 async function warmUp(bench: Bench): Promise<void> {
   const requests = bench.prepared.slice(0, 1);
   const { records } = await runLoad({ ...loadPlan(bench), requests, dueS: new Float64Array(1) });
   const failure = records[0]?.failure;
   if (!failure || failure.class === "interrupted") return;
-  throw new BenchError(
+  throw new UserError(
     "Initial test run failed - Please make sure benchmark arguments are correctly specified. " +
       `Error: ${failure.class}${failure.message === "" ? "" : `, ${failure.message}`}`,
   );
@@ -258,7 +256,7 @@ function write(flag: string, path: string, lines: readonly string[]): void {
   try {
     jsonl.appendLines(path, lines);
   } catch (error) {
-    throw new BenchError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
+    throw new UserError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
       cause: error,
     });
   }

@@ -1,7 +1,7 @@
 /** Where requests go, and what the server calls its model. */
 import type { ConnectOptions } from "../runtime/index.ts";
 import type { Backend } from "./backends/index.ts";
-import { BenchError, BenchUsageError } from "./errors.ts";
+import { UserError, UsageError } from "../user-error.ts";
 import type { PreparedRequest } from "./load.ts";
 import { baseUrlOf } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
@@ -17,13 +17,13 @@ export interface Target {
   readonly modelsUrl: string;
 }
 
-/** Throws a BenchUsageError when --base-url is not an address of a server. */
+/** Throws a UsageError when --base-url is not an address of a server. */
 export function targetOf(options: BenchOptions, backend: Backend): Target {
   const base = baseUrlOf(options);
   const url = URL.parse(base);
   if (!url || !/^https?:$/.test(url.protocol) || url.hostname === "") {
     const flag = options.baseUrl === null ? "--host" : "--base-url";
-    throw new BenchUsageError(
+    throw new UsageError(
       `${flag}: '${base}' is not a server's address; expected http://HOST:PORT.`,
     );
   }
@@ -37,7 +37,7 @@ export function targetOf(options: BenchOptions, backend: Backend): Target {
   };
 }
 
-/** The id of the first model that the server lists. Throws a BenchError in bench_serving's words. */
+/** The id of the first model that the server lists. Throws a UserError in bench_serving's words. */
 export async function fetchModel(
   { modelsUrl }: Target,
   options: BenchOptions,
@@ -50,7 +50,7 @@ export async function fetchModel(
     const response = await fetch(modelsUrl, { headers, signal });
     listed = (await response.json()) as typeof listed;
   } catch (error) {
-    throw new BenchError(
+    throw new UserError(
       `Failed to fetch model from ${modelsUrl}. Error: ${(error as Error).message}\n` +
         "Please specify the correct host and port using `--host` and `--port`.",
       { cause: error },
@@ -58,7 +58,7 @@ export async function fetchModel(
   }
   const id = listed?.data?.[0]?.id;
   if (typeof id !== "string") {
-    throw new BenchError("No model specified or found. Please provide a model using `--model`.");
+    throw new UserError("No model specified or found. Please provide a model using `--model`.");
   }
   return id;
 }

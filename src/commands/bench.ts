@@ -145,7 +145,7 @@ export const bench = defineCommand({
   run: async ({ header, decodeCleanup, records, requestRate, ...values }, io) => {
     if (requestRate === 0)
       throw new UsageError("--request-rate: 0 sends nothing; use inf or more than 0");
-    const { runBench } = await import("../bench/run.ts");
+    const { runBench } = await import("../bench/index.ts");
     const options = {
       ...values,
       requestRate: { perSecond: requestRate, integer: false },

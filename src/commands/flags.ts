@@ -4,7 +4,7 @@
  * any unambiguous prefix of a name.
  */
 import { UsageError } from "../user-error.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 
 export interface Flag<T> {
   readonly help: string;

@@ -1,4 +1,6 @@
 /** Models that are built in: a published shape with dummy weights and the Llama 3.1 tokenizer. */
+import { nearest } from "../nearest.ts";
+import { UsageError } from "../user-error.ts";
 import type { Json } from "./json.ts";
 
 const family: Json = {
@@ -89,10 +91,11 @@ export const presets: Readonly<Record<string, Json>> = {
   },
 };
 
-/** Throws an Error that lists the presets when there is none of that name. */
+/** Throws a UsageError that lists the presets when there is none of that name. */
 export function presetConfig(name: string): Json {
   const config = Object.hasOwn(presets, name) ? presets[name] : undefined;
   if (config) return config;
   const known = Object.keys(presets).map((preset) => `preset:${preset}`);
-  throw new Error(`preset:${name} is not known. The presets are ${known.join(", ")}.`);
+  const near = nearest(`preset:${name}`, known);
+  throw new UsageError(`preset:${name} is not known${near}; the presets are ${known.join(", ")}`);
 }

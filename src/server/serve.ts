@@ -48,21 +48,23 @@ export async function runServer(options: ServeOptions, io: ServeIo): Promise<num
   const model = userMistakes(() => resolveModel(options.modelPath, resolveOptions(options)));
   log("info", `loading ${model.name}`);
   const [tokenizer, engine] = await load(model, options);
-  const context = serverContext(model, tokenizer, engine, options, (line) => log("error", line));
-  const server = await listen(context, options);
-  context.phase = "ready";
-  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  const { maxTotalTokens } = engine.limits;
-  log("info", `The server is fired up and ready to roll! (${seconds} s)`);
-  io.stdout(
-    `servebench: ready at http://${urlHost(options.host)}:${server.port} ` +
-      `(${context.model.servedName}, ${engine.device}, ${maxTotalTokens} KV tokens)\n`,
-  );
-  await aborted(io.signal);
-  const { running, waiting } = engine.load();
-  log("info", `stopping: ${running} running and ${waiting} waiting requests`);
-  await server.close(graceMs);
-  await Promise.all([engine.close(), tokenizer.close()]);
+  try {
+    const context = serverContext(model, tokenizer, engine, options, (line) => log("error", line));
+    const server = await listen(context, options);
+    context.phase = "ready";
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    log("info", `The server is fired up and ready to roll! (${seconds} s)`);
+    io.stdout(
+      `servebench: ready at http://${urlHost(options.host)}:${server.port} ` +
+        `(${context.model.servedName}, ${engine.device}, ${engine.limits.maxTotalTokens} KV tokens)\n`,
+    );
+    await aborted(io.signal);
+    const { running, waiting } = engine.load();
+    log("info", `stopping: ${running} running and ${waiting} waiting requests`);
+    await server.close(graceMs);
+  } finally {
+    await Promise.all([engine.close(), tokenizer.close()]);
+  }
   return 0;
 }
 
@@ -75,8 +77,8 @@ async function load(
   model: ResolvedModel,
   options: ServeOptions,
 ): Promise<[TokenizerClient, Engine]> {
+  const engine = startEngine(model, engineOptions(model, options));
   const tokenizer = TokenizerClient.start(model.tokenizer);
-  const engine = userMistakes(() => startEngine(model, engineOptions(model, options)));
   const [openedTokenizer, openedEngine] = await Promise.allSettled([tokenizer, engine]);
   if (openedTokenizer.status === "fulfilled" && openedEngine.status === "fulfilled") {
     return [openedTokenizer.value, openedEngine.value];

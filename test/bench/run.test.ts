@@ -7,6 +7,7 @@ import { defaultOptions, runBench } from "../../src/bench/index.ts";
 import type { BenchOptions, RequestRecord } from "../../src/bench/index.ts";
 import { burst, paced, replay, response, startMock, tokenEvent } from "./mock/server.ts";
 import type { MockHandler, MockServer } from "./mock/server.ts";
+import { UsageError, UserError } from "../../src/user-error.ts";
 import { captureIo } from "./support.ts";
 
 let folder: string;
@@ -233,9 +234,9 @@ describe("failures", () => {
     const options = await against(burst, { model: "tok" });
     await server!.close();
     const io = captureIo();
-    const outcome = await runBench(options, io);
-    expect(outcome).toEqual({ exitCode: 1, runs: [], outputFile: null });
-    expect(io.err()).toContain(
+    const failure = await runBench(options, io).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(UserError);
+    expect((failure as Error).message).toContain(
       "Initial test run failed - Please make sure benchmark arguments are correctly specified. Error: connection, cannot connect to 127.0.0.1:",
     );
     expect(existsSync(outputFile)).toBe(false);
@@ -255,18 +256,17 @@ describe("failures", () => {
     });
   });
 
-  test.each<[string, Partial<BenchOptions>, string, number?]>([
+  test.each<[string, Partial<BenchOptions>, string, typeof UserError?]>([
     [
       "no model listed",
       { baseUrl: "http://127.0.0.1:1" },
       "Failed to fetch model from http://127.0.0.1:1/v1/models. Error: ",
-      1,
+      UserError,
     ],
     [
       "trt without a model",
       { backend: "trt" },
       "Please provide a model using `--model` when using `trt` backend.",
-      1,
     ],
     ["trt with ids", { backend: "trt", model: "m" }, "--dataset-name: random-ids"],
     ["a base url that is none", { baseUrl: "localhost" }, "--base-url: 'localhost'"],
@@ -277,31 +277,31 @@ describe("failures", () => {
       "an output file in no folder",
       { outputFile: "/nonexistent/x.jsonl" },
       "--output-file: cannot write '/nonexistent/x.jsonl'",
+      UserError,
     ],
     [
       "an output file that is a folder",
       { outputFile: tmpdir() },
       `--output-file: '${tmpdir()}' is a folder`,
+      UserError,
     ],
     [
       "rates that are none",
       { multi: true, requestRateRange: "fast" },
       "--request-rate-range: 'fast'",
     ],
-  ])("%s: a sentence and an exit code", async (_, wrong, sentence, code = 2) => {
-    const io = captureIo();
-    const { exitCode } = await runBench(await against(burst, wrong), io);
-    expect(exitCode).toBe(code as 1);
-    expect(io.err()).toStartWith(sentence);
-    expect(io.err()).toEndWith("\n");
+  ])("%s: a sentence of the right kind", async (_, wrong, sentence, kind = UsageError) => {
+    const options = await against(burst, wrong);
+    const failure = await runBench(options, captureIo()).catch((error: unknown) => error);
+    expect((failure as Error).constructor).toBe(kind);
+    expect((failure as Error).message).toStartWith(sentence);
     expect(server!.requests).toHaveLength(0);
   });
 
   test("a tokenizer that cannot be loaded", async () => {
-    const io = captureIo();
-    await runBench(await against(burst), { ...io, loadTokenizer: noTokenizer });
-    expect(io.err()).toBe(
-      "Cannot load the tokenizer 'tok': no such folder\nName another with --tokenizer (a folder, a hub id or a preset).\n",
+    const run = runBench(await against(burst), { ...captureIo(), loadTokenizer: noTokenizer });
+    expect(run).rejects.toThrow(
+      "cannot load the tokenizer 'tok': no such folder\nName another with --tokenizer (a folder, a cached hub id or a preset).",
     );
   });
 });

@@ -57,7 +57,11 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
   ["serve --model-path no-such-org/no-such-model", 1, /no-such-org\/no-such-model/],
   ["serve --model-path {dir}/no-config", 1, /config\.json/],
   ["serve --model-path {dir}/bad-config", 1, /config\.json.*JSON/],
-  ["serve --model-path {dir}/mamba", 1, /MambaForCausalLM/],
+  [
+    "serve --model-path {dir}/mamba --tokenizer-path preset:tiny --load-format dummy",
+    1,
+    /MambaForCausalLM/,
+  ],
   ["serve --context-length 1", 2, /--context-length: 1 is out of range/],
   ["bench --backend sglan", 2, /--backend: 'sglan' is not one of .*did you mean sglang/],
   ["bench --random 5", 2, /--random is ambiguous: it could be --random-input-len/],

@@ -57,7 +57,7 @@ describe("presets", () => {
   }
   test("an unknown one lists the names", () => {
     expect(() => resolveModel("preset:llama")).toThrow(
-      "preset:llama is not known. The presets are preset:llama-3.1-8b,",
+      "preset:llama is not known; the presets are preset:llama-3.1-8b,",
     );
     expect(() => resolveModel("preset:constructor")).toThrow("not known");
   });

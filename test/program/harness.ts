@@ -182,8 +182,8 @@ export function runValues(
 }
 
 /** Opens a poisoned device for `body`. */
-export function withDevice<T>(isa: Isa, body: (device: Device) => T): T {
-  const device = new Device("cpu", { isa, threads: 2, poison: true });
+export function withDevice<T>(isa: Isa, body: (device: Device) => T, threads = 2): T {
+  const device = new Device("cpu", { isa, threads, poison: true });
   try {
     return body(device);
   } finally {

@@ -1,6 +1,6 @@
 /** Each operation as a program of its own against float64, on every instruction set, with poisoned memory. */
 import { expect, test } from "bun:test";
-import type { Dtype } from "../../src/program/index.ts";
+import type { Device, Dtype } from "../../src/program/index.ts";
 import {
   describeEachIsa,
   difference,
@@ -67,37 +67,41 @@ describeEachIsa("linear", (isa) => {
     }
   }
 
-  test("a row is bit-equal alone and among others, on one thread and on many", () => {
-    withDevice(isa, (device) => {
-      const random = new Random(2);
-      for (const [n, k] of [
-        [37, 100],
-        [257, 576],
-      ] as const) {
-        for (const dtype of dtypes) {
-          const x = matrix(device, random, 40, k);
-          const w = matrix(device, random, n, k, dtype);
-          const build = (values: Float32Array, rows: number) =>
-            runValues(
-              device,
-              limitsOf(plainStep(rows)),
-              (b) =>
-                b.linear(
-                  b.load(device.constant(values, { dtype: "f32", rows, cols: k })),
-                  w.tensor,
-                ),
-              plainStep(rows),
-            )[0]!;
-          const all = build(x.values, 40);
-          for (const row of [0, 1, 2, 3, 17, 39]) {
-            const alone = build(x.values.slice(row * k, (row + 1) * k), 1);
-            expect(alone).toEqual(all.slice(row * n, (row + 1) * n));
-          }
+  test("a row is bit-equal alone and among others, on one thread and on three", () => {
+    const random = new Random(2);
+    for (const [n, k] of [
+      [37, 100],
+      [257, 576],
+    ] as const) {
+      for (const dtype of dtypes) {
+        const x = random.floats(40 * k);
+        const weight = random.floats(n * k);
+        const run = (rows: Float32Array, threads: number) =>
+          withDevice(isa, (device) => linearOf(device, rows, weight, k, dtype), threads);
+        const all = run(x, 3);
+        for (const row of [0, 1, 2, 3, 17, 39]) {
+          const alone = run(x.slice(row * k, (row + 1) * k), 1);
+          expect(alone).toEqual(all.slice(row * n, (row + 1) * n));
         }
       }
-    });
+    }
   });
 });
+
+/** x times weight transposed; both as fp32 rows of k values. */
+function linearOf(
+  device: Device,
+  x: Float32Array,
+  weight: Float32Array,
+  k: number,
+  dtype: Dtype,
+): Float32Array {
+  const rows = x.length / k;
+  const inputs = device.constant(x, { dtype: "f32", rows, cols: k });
+  const weights = device.constant(weight, { dtype, rows: weight.length / k, cols: k });
+  const step = plainStep(rows);
+  return runValues(device, limitsOf(step), (b) => b.linear(b.load(inputs), weights), step)[0]!;
+}
 
 describeEachIsa("rmsnorm", (isa) => {
   for (const dtype of dtypes) {

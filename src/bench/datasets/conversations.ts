@@ -1,5 +1,5 @@
 /** Conversations in ShareGPT's format: the file named, the default file, or the synthetic corpus. */
-import { BenchError, BenchUsageError } from "../errors.ts";
+import { UserError } from "../../user-error.ts";
 import { existsSync, statSync } from "node:fs";
 import { readJsonArray } from "./json-array.ts";
 import { syntheticConversations } from "./synthetic.ts";
@@ -24,7 +24,7 @@ const address =
   "https://huggingface.co/datasets/anon8231489123/ShareGPT_Vicuna_unfiltered/resolve/main/" +
   defaultFile;
 
-/** All conversations of at least two turns, in the order of the file. Throws a BenchError with what to do. */
+/** All conversations of at least two turns, in the order of the file. Throws a UserError with what to do. */
 export function loadConversations(options: ConversationOptions): Conversations {
   const { datasetPath, note } = options;
   if (datasetPath !== "") return fromFile(datasetPath, options);
@@ -40,7 +40,7 @@ export function loadConversations(options: ConversationOptions): Conversations {
 function fromFile(path: string, { allowTruncated, note }: ConversationOptions): Conversations {
   if (!isFile(path)) {
     const problem = existsSync(path) ? "is not a file" : "does not exist";
-    throw new BenchUsageError(
+    throw new UserError(
       `--dataset-path: '${path}' ${problem}. Download ShareGPT with: curl -LO ${address} ` +
         `- or leave the flag out to use a synthetic corpus.`,
     );
@@ -50,7 +50,7 @@ function fromFile(path: string, { allowTruncated, note }: ConversationOptions): 
     const { line, byte, bytes } = truncation;
     const where = `is cut off: it ends at byte ${bytes}, inside the conversation that begins on line ${line} (byte ${byte})`;
     if (!allowTruncated) {
-      throw new BenchError(
+      throw new UserError(
         `${path} ${where}. ${items.length} conversations before it are whole; ` +
           `download the file again, or use them with --allow-truncated.`,
       );
@@ -64,7 +64,7 @@ function fromFile(path: string, { allowTruncated, note }: ConversationOptions): 
 function exchangeOf(item: unknown, index: number, path: string): Exchange | null {
   const turns = (item as { conversations?: unknown } | null)?.conversations;
   if (!Array.isArray(turns)) {
-    throw new BenchError(
+    throw new UserError(
       `${path}: element ${index} has no "conversations" list; expected [{"conversations": [{"from", "value"}, ...]}, ...].`,
     );
   }
@@ -73,7 +73,7 @@ function exchangeOf(item: unknown, index: number, path: string): Exchange | null
     .slice(0, 2)
     .map((turn) => (turn as { value?: unknown } | null)?.value);
   if (typeof prompt !== "string" || typeof reply !== "string") {
-    throw new BenchError(`${path}: element ${index} has a turn whose "value" is not a string.`);
+    throw new UserError(`${path}: element ${index} has a turn whose "value" is not a string.`);
   }
   return [prompt.toWellFormed(), reply.toWellFormed()];
 }

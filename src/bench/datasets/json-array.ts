@@ -3,7 +3,7 @@
  * engines, and public copies of it end in the middle of an element, where what is whole can still be used.
  */
 import { readFileSync } from "node:fs";
-import { BenchError } from "../errors.ts";
+import { UserError } from "../../user-error.ts";
 
 export interface Truncation {
   /** Bytes of the file, all of them before the cut. */
@@ -28,7 +28,7 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
 /**
- * Keeps what `take` makes of each element. Throws a BenchError that says where and why when the file holds
+ * Keeps what `take` makes of each element. Throws a UserError that says where and why when the file holds
  * anything but an array or the beginning of one.
  */
 export function readJsonArray<T>(
@@ -39,7 +39,7 @@ export function readJsonArray<T>(
   const items: T[] = [];
   let at = skipBlanks(bytes, 0);
   if (bytes[at] !== openBracket)
-    throw new BenchError(`${path}: expected a JSON array of conversations.`);
+    throw new UserError(`${path}: expected a JSON array of conversations.`);
   at = skipBlanks(bytes, at + 1);
   while (bytes[at] !== closeBracket || items.length > 0) {
     // Not an empty array; a bracket right after a comma ends an empty element, which does not parse.
@@ -65,9 +65,9 @@ function parseElement(path: string, bytes: Buffer, from: number, to: number): un
   }
 }
 
-function invalid(path: string, bytes: Uint8Array, at: number, reason: string): BenchError {
+function invalid(path: string, bytes: Uint8Array, at: number, reason: string): UserError {
   const { line, byte } = place(bytes, at);
-  return new BenchError(
+  return new UserError(
     `${path}: not valid JSON in what begins on line ${line} (byte ${byte}): ${reason}.`,
   );
 }

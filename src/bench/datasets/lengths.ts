@@ -1,5 +1,5 @@
 /** Lengths of the random data sets, drawn uniformly from [length * ratio, length]. */
-import { BenchUsageError } from "../errors.ts";
+import { UsageError } from "../../user-error.ts";
 import type { BenchOptions } from "../options.ts";
 import type { NumpyRandom } from "../random/numpy.ts";
 
@@ -12,12 +12,12 @@ export interface Lengths {
 export function drawLengths(options: BenchOptions, numpy: NumpyRandom): Lengths {
   const { randomInputLen, randomOutputLen, randomRangeRatio: ratio, numPrompts } = options;
   if (!(ratio >= 0 && ratio <= 1)) {
-    throw new BenchUsageError(`--random-range-ratio: ${ratio} is not between 0 and 1.`);
+    throw new UsageError(`--random-range-ratio: ${ratio} is not between 0 and 1.`);
   }
   if (randomInputLen < 1)
-    throw new BenchUsageError(`--random-input-len: ${randomInputLen} is not above 0.`);
+    throw new UsageError(`--random-input-len: ${randomInputLen} is not above 0.`);
   if (randomOutputLen < 0)
-    throw new BenchUsageError(`--random-output-len: ${randomOutputLen} is below 0.`);
+    throw new UsageError(`--random-output-len: ${randomOutputLen} is below 0.`);
   const shortestInput = Math.max(Math.trunc(randomInputLen * ratio), 1);
   const shortestOutput = Math.trunc(randomOutputLen * ratio);
   return {

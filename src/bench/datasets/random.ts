@@ -1,5 +1,5 @@
 /** Text of drawn length: conversations cut or repeated to so many tokens, then decoded. */
-import { BenchError } from "../errors.ts";
+import { UserError } from "../../user-error.ts";
 import type { BenchRequest } from "../request.ts";
 import { loadConversations } from "./conversations.ts";
 import type { Dataset, DatasetContext } from "./dataset.ts";
@@ -26,7 +26,7 @@ export function randomDataset(context: DatasetContext): Dataset {
     requests.push({ prompt, promptLen, outputLen: outputs[requests.length]! });
   }
   if (requests.length < options.numPrompts) {
-    throw new BenchError(
+    throw new UserError(
       `${source} has ${requests.length} conversations of two turns; the random data set needs one a prompt, ` +
         `${options.numPrompts}. Lower --num-prompts or use --dataset-name random-ids.`,
     );

@@ -1,5 +1,5 @@
 /** Real conversations: the first turn is the prompt, the length of the second is the output length. */
-import { BenchUsageError } from "../errors.ts";
+import { UsageError } from "../../user-error.ts";
 import { loadConversations } from "./conversations.ts";
 import type { Dataset, DatasetContext } from "./dataset.ts";
 
@@ -11,7 +11,7 @@ const maxTotalLen = 2048;
 export function sharegptDataset(context: DatasetContext): Dataset {
   const { numPrompts, sharegptOutputLen } = context.options;
   if (sharegptOutputLen !== null && sharegptOutputLen < minLen) {
-    throw new BenchUsageError(
+    throw new UsageError(
       `--sharegpt-output-len: ${sharegptOutputLen} is too small; the least is ${minLen}.`,
     );
   }

@@ -1,15 +1,15 @@
 /** Draws of numpy's global generator (`numpy.random.seed`, legacy streams), bit for bit. */
-import { BenchUsageError } from "../errors.ts";
+import { UsageError } from "../../user-error.ts";
 import { naturalLog } from "./logarithm.ts";
 import { Mt19937 } from "./mt19937.ts";
 
 export class NumpyRandom {
   private readonly bits: Mt19937;
 
-  /** Throws a BenchError when `seed` is not an integer in [0, 2^32). */
+  /** Throws a UserError when `seed` is not an integer in [0, 2^32). */
   constructor(seed: number) {
     if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
-      throw new BenchUsageError(
+      throw new UsageError(
         `--seed: ${seed} is not in the range that numpy takes, 0 to 4294967295.`,
       );
     }

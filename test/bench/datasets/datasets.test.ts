@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { buildDataset } from "../../../src/bench/datasets/index.ts";
 import type { Dataset } from "../../../src/bench/datasets/index.ts";
 import { syntheticConversations } from "../../../src/bench/datasets/synthetic.ts";
-import { BenchError, defaultOptions } from "../../../src/bench/index.ts";
+import { defaultOptions } from "../../../src/bench/index.ts";
 import type { BenchOptions } from "../../../src/bench/index.ts";
 import { NumpyRandom } from "../../../src/bench/random/numpy.ts";
 import { PythonRandom } from "../../../src/bench/random/python.ts";
 import { loadTokenizer } from "../../../src/tokenizer/huggingface.ts";
+import { UserError } from "../../../src/user-error.ts";
 import { wordTokenizer } from "../support.ts";
 
 let folder: string;
@@ -110,7 +111,7 @@ describe("sharegpt", () => {
   ])("refuses a file that is %s", (_, path, sentence) => {
     const attempt = (): Dataset => build({ datasetPath: path() });
     expect(attempt).toThrow(sentence);
-    expect(attempt).toThrow(BenchError);
+    expect(attempt).toThrow(UserError);
   });
 });
 
