@@ -122,7 +122,7 @@ SB_API int32_t sb_compile(int32_t program);
  *   pages[R+1]   request r's page table is table[pages[r] .. pages[r+1]); it covers all its positions;
  *                pages[0] = 0, pages[R] = W
  *   table[W]     page numbers, in order of position
- *   rows[L]      token index (0..T) of each logits row, ascending
+ *   rows[L]      token index (0..T) of each logits row, ascending; equal ones are several draws from one row
  *   sampling[L * SB_ROW_WORDS]  see below
  */
 #define SB_STEP_HEADER 8

@@ -95,7 +95,9 @@ export const presets: Readonly<Record<string, Json>> = {
 export function presetConfig(name: string): Json {
   const config = Object.hasOwn(presets, name) ? presets[name] : undefined;
   if (config) return config;
-  const known = Object.keys(presets).map((preset) => `preset:${preset}`);
-  const near = nearest(`preset:${name}`, known);
-  throw new UsageError(`preset:${name} is not known${near}; the presets are ${known.join(", ")}`);
+  const names = Object.keys(presets);
+  const known = names.map((preset) => `preset:${preset}`).join(", ");
+  throw new UsageError(
+    `preset:${name} is not known${nearest(name, names)}; the presets are ${known}`,
+  );
 }

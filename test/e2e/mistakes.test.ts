@@ -52,7 +52,7 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
   ["serve --disable-radix-cache=yes", 2, /--disable-radix-cache is a switch/],
   ["serve --disable 1", 2, /--disable is ambiguous/],
   ["serve --port {port}", 1, /port {port} is (taken|in use)/],
-  ["serve --model-path preset:tinny", 2, /preset:tinny.*did you mean preset:tiny/],
+  ["serve --model-path preset:tinny", 2, /preset:tinny.*did you mean tiny/],
   ["serve --model-path {dir}/nowhere", 1, /nowhere/],
   ["serve --model-path no-such-org/no-such-model", 1, /no-such-org\/no-such-model/],
   ["serve --model-path {dir}/no-config", 1, /config\.json/],

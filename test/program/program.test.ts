@@ -1,8 +1,10 @@
 /** Programs of several operations, steps that follow each other, tensors, refusals, and the null backend. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Backend } from "../../src/program/backend.ts";
 import {
   Device,
@@ -25,6 +27,7 @@ import {
   type StepSpec,
 } from "./harness.ts";
 
+const root = fileURLToPath(new URL("../../", import.meta.url));
 const limits = { tokens: 64, requests: 8, rows: 8, pages: 16, tableEntries: 32 };
 
 /** A model of two layers with random weights, as src/model would define one. */
@@ -243,6 +246,19 @@ describe("refusals say what, expected and got", () => {
     const backend = new Backend("cpu");
     expect(() => backend.open("world=2 rank=0")).toThrow("tensor parallelism is not built");
     expect(() => backend.open("threads")).toThrow('expected key=value, got "threads"');
+  });
+
+  test("SERVEBENCH_ISA chooses the instruction set where the option does not", () => {
+    const script = `import { Device } from "./src/program/index.ts";
+      try { console.log(new Device("cpu").describe().isa); } catch (e) { console.log(e.message); }
+      process.exit(0);`;
+    const outputs = ["scalar", "mmx"].map((isa) => {
+      const env = { ...process.env, SERVEBENCH_ISA: isa };
+      return spawnSync(process.execPath, ["-e", script], { cwd: root, env, encoding: "utf8" })
+        .stdout;
+    });
+    expect(outputs[0]).toBe("scalar\n");
+    expect(outputs[1]).toContain('expected auto, avx512bf16, avx512, avx2 or scalar, got "mmx"');
   });
 
   test("operations", () => {
