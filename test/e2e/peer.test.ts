@@ -10,7 +10,7 @@ import { createServer, request as httpRequest, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run, startServer, type RunningServer } from "../support/binary.ts";
+import { run, runProgram, startServer, type RunningServer } from "../support/binary.ts";
 import { pythonWith } from "../support/python.ts";
 import { realModel } from "../support/real-model.ts";
 
@@ -78,12 +78,11 @@ describe.skipIf(why.length > 0)(`bench_serving v0.2.7${skipped}`, () => {
     const theirs = join(folder, `${name}-theirs.jsonl`);
     const ours = join(folder, `${name}-ours.jsonl`);
     proxy.bodies.length = 0;
-    const original = spawnSync(python.python!, [peer, ...line, "--output-file", theirs], {
-      encoding: "utf8",
+    const original = await runProgram([python.python!, peer, ...line, "--output-file", theirs], {
       cwd: folder,
-      env: { ...process.env, HF_HUB_OFFLINE: "1" },
+      env: { ...(process.env as Record<string, string>), HF_HUB_OFFLINE: "1" },
     });
-    expect(original.status, original.stderr).toBe(0);
+    expect(original.code, original.stderr).toBe(0);
     const sentByTheirs = proxy.bodies.splice(0);
     const bench = await run(["bench", ...line, "--output-file", ours, "--compat", "0.2.7"], {
       cwd: folder,

@@ -17,17 +17,21 @@ interface RunOptions {
   readonly env?: Record<string, string>;
 }
 
-export function start(args: readonly string[], options: RunOptions = {}) {
-  return Bun.spawn([binary, ...args], {
+export function run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  return runProgram([binary, ...args], options);
+}
+
+/** Unlike spawnSync, leaves this process free to serve what the program asks for. */
+export async function runProgram(
+  line: readonly string[],
+  options: RunOptions = {},
+): Promise<Ended> {
+  const child = Bun.spawn([...line], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
     ...options,
   });
-}
-
-export async function run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
-  const child = start(args, options);
   const [stdout, stderr] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -52,7 +56,12 @@ export async function startServer(
   args: readonly string[] = [],
   options: RunOptions = {},
 ): Promise<RunningServer> {
-  const child = start(["serve", "--port", "0", ...args], options);
+  const child = Bun.spawn([binary, "serve", "--port", "0", ...args], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    ...options,
+  });
   let log = "";
   const { promise: ready, resolve, reject } = Promise.withResolvers<RegExpMatchArray>();
   const collect = async (stream: ReadableStream<Uint8Array>) => {
