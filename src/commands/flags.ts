@@ -171,7 +171,8 @@ export function unbuiltFlag(
     const given = text === "" ? "" : ` (${text})`;
     throw new UsageError(`not built yet${given}: ${reason}`);
   };
-  return flag(help, more.placeholder === undefined ? "X" : more.placeholder, null, parse, more);
+  const text = `${help} Not built yet: ${reason}.`;
+  return flag(text, more.placeholder === undefined ? "X" : more.placeholder, null, parse, more);
 }
 
 /** Marks a flag that the command cannot do without. */
