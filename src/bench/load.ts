@@ -40,44 +40,43 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const underWay = new Set<Exchange>();
   const replies: Promise<RequestRecord>[] = [];
   const startMs = performance.now();
-  const send = (index: number): void => {
+
+  const send = async (index: number): Promise<RequestRecord> => {
     const { request, bytes } = plan.requests[index]!;
     const reader = plan.newReader();
     const exchange = new Exchange(plan.endpoint, bytes, reader, inbox, plan.timeoutMs);
     underWay.add(exchange);
     plan.onSent();
-    const record = exchange.done.then(({ sentMs, firstByteMs, status, failure }): RequestRecord => {
-      underWay.delete(exchange);
-      const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
-      const timing = {
-        scheduledS: dueS[index]!,
-        sentS: (sentMs - startMs) / 1000,
-        firstByteS: firstByteMs === null ? null : (firstByteMs - sentMs) / 1000,
-      };
-      const { promptLen, outputLen } = request;
-      const made = {
-        index,
-        promptLen,
-        outputLen,
-        ...timing,
-        ttftS,
-        latencyS,
-        itlsS,
-        text,
-        usage,
-        status,
-        failure,
-      };
-      plan.onEnd(made);
-      return made;
-    });
-    replies.push(record);
+    const { sentMs, firstByteMs, status, failure } = await exchange.done;
+    underWay.delete(exchange);
+    const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
+    const record = {
+      index,
+      promptLen: request.promptLen,
+      outputLen: request.outputLen,
+      scheduledS: dueS[index]!,
+      sentS: (sentMs - startMs) / 1000,
+      firstByteS: firstByteMs === null ? null : (firstByteMs - sentMs) / 1000,
+      ttftS,
+      latencyS,
+      itlsS,
+      text,
+      usage,
+      status,
+      failure,
+    };
+    plan.onEnd(record);
+    return record;
   };
-  signal.addEventListener("abort", () => {
-    for (const exchange of underWay)
+  const giveUp = (): void => {
+    for (const exchange of underWay) {
       exchange.fail({ class: "interrupted", message: "given up on request" });
-  });
-  await pace(dueS, startMs, signal, send);
+    }
+  };
+
+  signal.addEventListener("abort", giveUp);
+  await pace(dueS, startMs, signal, (index) => void replies.push(send(index)));
   const records = await Promise.all(replies);
+  signal.removeEventListener("abort", giveUp);
   return { records, durationS: (performance.now() - startMs) / 1000 };
 }

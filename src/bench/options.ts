@@ -11,9 +11,6 @@ export type DatasetName = (typeof datasets)[number];
 export const compats = ["0.2.13", "0.2.7"] as const;
 export type Compat = (typeof compats)[number];
 
-export type JsonValue =
-  null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
-
 export interface BenchOptions {
   readonly backend: BackendName;
   /** Replaces http://host:port. */
@@ -42,8 +39,8 @@ export interface BenchOptions {
   readonly outputFile: string | null;
   readonly disableStream: boolean;
   readonly disableIgnoreEos: boolean;
-  /** Merged into every request body last, so it may override. */
-  readonly extraRequestBody: { readonly [key: string]: JsonValue } | null;
+  /** JSON object, merged into every request body last, so it may override. */
+  readonly extraRequestBody: string | null;
 
   readonly compat: Compat;
   /** Clean up random prompts after decoding where the tokenizer asks for it, as transformers 4 did. */
@@ -54,11 +51,13 @@ export interface BenchOptions {
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Sent as bearer token; bench_serving takes it from OPENAI_API_KEY and sends "None" without one. */
   readonly apiKey: string | null;
+  /** Lists with a value for each request at the end of the result line. */
+  readonly outputDetails: boolean;
   /** One JSON line a request goes here. */
   readonly recordsFile: string | null;
 }
 
-/** bench_serving's defaults (the same in 0.2.7 and 0.2.13; the former requires --backend). */
+/** What holds without flags: bench_serving's defaults (0.2.7 and 0.2.13 agree, but the former requires --backend). */
 export const defaultOptions: BenchOptions = {
   backend: "sglang",
   baseUrl: null,
@@ -87,6 +86,7 @@ export const defaultOptions: BenchOptions = {
   allowTruncated: false,
   headers: [],
   apiKey: null,
+  outputDetails: false,
   recordsFile: null,
 };
 

@@ -3,7 +3,7 @@
  * numbers must come out as its `json.dumps` and `str.format` write them.
  */
 
-/** A Python float: 2 is written 2.0. Plain numbers are ints. */
+/** A Python float: 2 is written 2.0. Plain numbers and bigints are ints. */
 export class PythonFloat {
   readonly value: number;
   constructor(value: number) {
@@ -12,14 +12,9 @@ export class PythonFloat {
 }
 export const float = (value: number): PythonFloat => new PythonFloat(value);
 
+export type PythonScalar = null | boolean | number | bigint | string | PythonFloat;
 export type PythonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | PythonFloat
-  | readonly PythonValue[]
-  | { readonly [key: string]: PythonValue };
+  PythonScalar | readonly PythonValue[] | { readonly [key: string]: PythonValue };
 
 /** `repr` of a float: the shortest digits that read back, an exponent from 1e16 up and below 1e-4. */
 export function floatRepr(x: number): string {
@@ -71,6 +66,17 @@ function jsonString(text: string): string {
   );
 }
 
+/** A JSON object with its numbers as `json.loads` tells them apart: `jsonDumps` writes 1.0 and long integers again. */
+export function jsonLoads(text: string): Record<string, PythonValue> {
+  return JSON.parse(text, reviveNumber as never) as Record<string, PythonValue>;
+}
+
+function reviveNumber(_key: string, value: unknown, { source }: { source: string }): unknown {
+  if (typeof value !== "number") return value;
+  if (/[.eE]/.test(source)) return float(value);
+  return Number.isSafeInteger(value) ? value : BigInt(source);
+}
+
 /** `json.loads` also reads bare NaN and Infinity, which servers written in Python send; here they become null. */
 export function parseJson(text: string): unknown {
   try {
@@ -83,16 +89,11 @@ export function parseJson(text: string): unknown {
 }
 
 /** `repr` of what `argparse` puts into a Namespace. */
-export function repr(value: PythonValue): string {
+export function repr(value: PythonScalar): string {
   if (value instanceof PythonFloat) return floatRepr(value.value);
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "string") return stringRepr(value);
-  if (typeof value === "number") return String(value);
-  if (isList(value)) return `[${value.map(repr).join(", ")}]`;
-  return `{${Object.entries(value)
-    .map(([key, field]) => `${stringRepr(key)}: ${repr(field)}`)
-    .join(", ")}}`;
+  return typeof value === "string" ? stringRepr(value) : String(value);
 }
 
 function stringRepr(text: string): string {

@@ -25,6 +25,9 @@ export interface Failure {
   readonly message: string;
 }
 
+export const failureText = ({ class: name, message }: Failure): string =>
+  message === "" ? name : `${name}, ${message}`;
+
 /** Token counts that the server itself reported. */
 export interface Usage {
   readonly promptTokens: number | null;

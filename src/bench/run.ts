@@ -22,9 +22,11 @@ import { namespaceLine } from "./report/namespace.ts";
 import { Progress } from "./report/progress.ts";
 import { loadTable, rateText, resultTable } from "./report/table.ts";
 import type { RunFacts } from "./report/table.ts";
+import { failureText } from "./request.ts";
 import type { RequestRecord } from "./request.ts";
 import { fetchModel, prepareRequests, targetOf } from "./target.ts";
 import type { Target } from "./target.ts";
+import { resolveEndpoint } from "./transport/address.ts";
 
 /** The world outside, so that a session or a test can stand in for the terminal. */
 export interface BenchIo {
@@ -72,21 +74,18 @@ interface Bench {
 
 /** Runs a benchmark. @throws UserError for mistakes of the user and a server that cannot be used. */
 export async function runBench(options: BenchOptions, io: BenchIo): Promise<BenchOutcome> {
-  const runs: BenchRun[] = [];
-  let outputFile: string | null = null;
-  try {
-    const rates = options.multi ? parseRateRange(options.requestRateRange) : [options.requestRate];
-    const bench = await prepare(options, io);
-    for (const rate of rates) {
-      if (io.signal.aborted) break;
-      const run = await runRate(bench, rate);
-      if (!run) break;
-      runs.push(run);
-      ({ outputFile } = bench);
-    }
-  } catch (error) {
+  const rates = options.multi ? parseRateRange(options.requestRateRange) : [options.requestRate];
+  const bench = await prepare(options, io).catch((error: unknown) => {
     if (!io.signal.aborted) throw error;
+    return null; // interrupted while it waited for something
+  });
+  const runs: BenchRun[] = [];
+  for (const rate of rates) {
+    const run = bench && !io.signal.aborted ? await runRate(bench, rate) : null;
+    if (!run) break;
+    runs.push(run);
   }
+  const outputFile = bench && runs.length > 0 ? bench.outputFile : null;
   if (io.signal.aborted) return { exitCode: 130, runs, outputFile };
   const failed = runs.some((run) => run.metrics.completed === 0);
   return { exitCode: failed ? 1 : 0, runs, outputFile };
@@ -100,8 +99,9 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   const outputFile = options.outputFile ?? jsonl.defaultOutputFile(options, new Date());
   checkWritable("--output-file", outputFile);
   if (options.recordsFile !== null) checkWritable("--records", options.recordsFile);
-  const target = targetOf(options, backend);
-  const model = options.model ?? (await fetchModel(target, options, io.signal));
+  const named = targetOf(options, backend);
+  const model = options.model ?? (await fetchModel(named, options, io.signal));
+  const target = { ...named, endpoint: await resolveEndpoint(named.endpoint, io.signal) };
   const tokenizer = await loadTokenizer(options.tokenizer ?? model, io);
   if (!tokenizer.hasChatTemplate) io.stdout(chatTemplateWarning);
   io.stdout(`${namespaceLine(options, model)}\n`);
@@ -206,6 +206,7 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
   const line = jsonl.resultLine(
     jsonl.resultFields(options, rate, metrics),
     jsonl.furtherFields(identity, metrics, facts, load),
+    options.outputDetails ? jsonl.detailFields(records) : {},
   );
   write("--output-file", bench.outputFile, [line]);
   if (options.recordsFile !== null)
@@ -232,7 +233,7 @@ async function warmUp(bench: Bench): Promise<void> {
   if (!failure || failure.class === "interrupted") return;
   throw new UserError(
     "Initial test run failed - Please make sure benchmark arguments are correctly specified. " +
-      `Error: ${failure.class}${failure.message === "" ? "" : `, ${failure.message}`}`,
+      `Error: ${failureText(failure)}`,
   );
 }
 

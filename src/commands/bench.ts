@@ -1,5 +1,5 @@
 /** `servebench bench`: flags of SGLang's bench_serving v0.2.7 and a few of our own. */
-import { backends, compats, datasets } from "../bench/options.ts";
+import { backends, compats, datasets, defaultOptions as usual } from "../bench/options.ts";
 import { UsageError } from "../user-error.ts";
 import { defineCommand } from "./command.ts";
 import {
@@ -39,13 +39,13 @@ export const bench = defineCommand({
       "The engine behind the server; decides path, body and default port.",
       backends,
       {
-        default: "sglang",
+        default: usual.backend,
       },
     ),
     "base-url": textFlag("Address of the server, instead of --host and --port; https works.", {
       placeholder: "URL",
     }),
-    host: textFlag("Host of the server.", { default: "0.0.0.0", placeholder: "HOST" }),
+    host: textFlag("Host of the server.", { default: usual.host, placeholder: "HOST" }),
     port: intFlag(
       "Port of the server: 30000 for sglang, 8000 for vllm and trt, 23333 for lmdeploy.",
       {
@@ -56,11 +56,11 @@ export const bench = defineCommand({
     "dataset-name": choiceFlag(
       "sharegpt: conversations; random: their text cut or repeated to random lengths; random-ids: random token ids, sent as ids.",
       datasets,
-      { default: "sharegpt" },
+      { default: usual.datasetName },
     ),
     "dataset-path": textFlag(
       "ShareGPT file. Without one, ShareGPT_V3_unfiltered_cleaned_split.json in this folder or else a built-in synthetic corpus.",
-      { default: "", placeholder: "FILE" },
+      { default: usual.datasetPath, placeholder: "FILE" },
     ),
     model: textFlag(
       "Name of the model in requests; the first that the server lists if not given.",
@@ -74,7 +74,7 @@ export const bench = defineCommand({
         placeholder: "PATH",
       },
     ),
-    "num-prompts": intFlag("Number of requests.", { default: 1000, min: 1 }),
+    "num-prompts": intFlag("Number of requests.", { default: usual.numPrompts, min: 1 }),
     "sharegpt-output-len": intFlag(
       "Output tokens of each ShareGPT request, instead of the answer's length.",
       {
@@ -82,29 +82,29 @@ export const bench = defineCommand({
       },
     ),
     "random-input-len": intFlag("Most input tokens of a random request.", {
-      default: 1024,
+      default: usual.randomInputLen,
       min: 1,
     }),
     "random-output-len": intFlag("Most output tokens of a random request.", {
-      default: 128,
+      default: usual.randomOutputLen,
       min: 0,
     }),
     "random-range-ratio": numberFlag("Random lengths are drawn from [ratio * len, len].", {
-      default: 0,
+      default: usual.randomRangeRatio,
       min: 0,
       max: 1,
     }),
     "request-rate": numberFlag("Requests a second, Poisson arrivals; inf sends all at once.", {
-      default: Infinity,
+      default: usual.requestRate.perSecond,
       min: 0,
     }),
-    seed: intFlag("Seed of everything drawn.", { default: 0, min: 0, max: 2 ** 32 - 1 }),
+    seed: intFlag("Seed of everything drawn.", { default: usual.seed, min: 0, max: 2 ** 32 - 1 }),
     "disable-tqdm": switchFlag("No progress bar."),
     multi: switchFlag("One run for each rate of --request-rate-range."),
     "request-rate-range": textFlag(
       "Rates of --multi: start,stop,step (stop excluded) or a list of other than three.",
       {
-        default: "2,34,2",
+        default: usual.requestRateRange,
         placeholder: "LIST",
       },
     ),
@@ -121,7 +121,7 @@ export const bench = defineCommand({
       "Version of bench_serving whose JSON keys and inter-token rule hold.",
       compats,
       {
-        default: "0.2.13",
+        default: usual.compat,
         extension: true,
       },
     ),
@@ -137,6 +137,10 @@ export const bench = defineCommand({
       extension: true,
       placeholder: "NAME=VALUE",
     }),
+    "output-details": switchFlag(
+      "Lengths, times, text and error of each request at the end of the JSON line.",
+      { extension: true },
+    ),
     records: textFlag("One JSON line for each request goes here.", {
       extension: true,
       placeholder: "FILE",

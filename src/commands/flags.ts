@@ -127,32 +127,35 @@ export function numberFlag<const D extends number | null = null>(
   }: Common & Ranged & { placeholder?: string; default?: D } = {},
 ): Flag<OrNull<number, D>> {
   const parse = (text: string) => {
-    const word = text.trim().toLowerCase();
-    const value = /^[+]?inf(inity)?$/.test(word) ? Infinity : word === "" ? NaN : Number(word);
+    const word = text
+      .trim()
+      .toLowerCase()
+      .replaceAll(/(?<=\d)_(?=\d)/g, "");
+    const value = /^[+]?inf(inity)?$/.test(word)
+      ? Infinity
+      : /^[\d.e+-]+$/.test(word)
+        ? Number(word)
+        : NaN;
     if (Number.isNaN(value)) throw new UsageError(`'${text}' is not a number`);
     return inRange(value, min, max);
   };
   return flag(help, placeholder, (more.default ?? null) as OrNull<number, D>, parse, more);
 }
 
-export type JsonValue =
-  null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
-export type JsonObject = Readonly<Record<string, JsonValue>>;
-
-/** A value that must be a JSON object. */
-export function jsonFlag(help: string, more: Common = {}): Flag<JsonObject | null> {
-  return flag<JsonObject | null>(help, "JSON", null, parseObject, more);
+/** A value that must be a JSON object. It stays text: parsed, it would no longer say 1.0 or hold long integers. */
+export function jsonFlag(help: string, more: Common = {}): Flag<string | null> {
+  return flag<string | null>(help, "JSON", null, checkedObject, more);
 }
 
-function parseObject(text: string): JsonObject {
-  let value: JsonValue;
+function checkedObject(text: string): string {
+  let value: unknown;
   try {
-    value = JSON.parse(text) as JsonValue;
+    value = JSON.parse(text);
   } catch (error) {
     const why = (error as Error).message;
     throw new UsageError(`'${text}' is not JSON (${why}); expected an object like {"top_k": 5}`);
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return text;
   throw new UsageError(`must be a JSON object like {"top_k": 5}, not ${text}`);
 }
 

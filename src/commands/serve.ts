@@ -86,7 +86,10 @@ const flags = {
     extension: true,
   }),
   "max-running-requests": intFlag("Most requests that decode at once.", { min: 1 }),
-  "chunked-prefill-size": intFlag("Most prompt tokens in one step.", { min: 1 }),
+  "chunked-prefill-size": intFlag(
+    "Most prompt tokens in one step; -1 takes every prompt whole, up to the context length.",
+    { min: -1 },
+  ),
   "max-queued-requests": intFlag(
     "Requests that may wait; one more gets 503. Unlimited if not given.",
     {

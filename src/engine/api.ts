@@ -74,6 +74,8 @@ export interface EngineLoad {
 
 export interface Engine {
   readonly limits: EngineLimits;
+  /** Resolves with the reason, a sentence, when the engine has ended; what still ran has been aborted by then. */
+  readonly ended: Promise<string>;
   /** Backend, instruction set and threads in words, e.g. "cpu avx512-bf16, 2 threads". */
   readonly device: string;
   /** Queues a request and returns its number, for `abort`. */

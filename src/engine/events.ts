@@ -26,6 +26,7 @@ export class EventWriter {
   #floats = new Float32Array(this.#words.buffer);
   #count = headerWords;
   #messages: string[] = [];
+  #toldRunning = 0;
 
   token(request: number, token: number): void {
     this.#reserve(3);
@@ -64,9 +65,10 @@ export class EventWriter {
     else this.#put(0);
   }
 
-  /** The message with all events since the last call, or null if there were none. */
+  /** The message with all events since the last call; null if there were none and as many requests run as before. */
   take(load: EngineLoad): EventMessage | null {
-    if (this.#count === headerWords) return null;
+    if (this.#count === headerWords && load.running === this.#toldRunning) return null;
+    this.#toldRunning = load.running;
     this.#words[0] = load.running;
     this.#words[1] = load.waiting;
     this.#words[2] = load.usedTokens;

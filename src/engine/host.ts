@@ -52,10 +52,10 @@ interface OpenRequest {
 class HostedEngine implements Engine, EventHandler {
   readonly limits: EngineLimits;
   readonly device: string;
+  readonly ended: Promise<string>;
   readonly #port: MessagePort;
   readonly #control: Int32Array;
   readonly #open = new Map<number, OpenRequest>();
-  readonly #exited: Promise<void>;
   #nextId = 1;
   #submits: Commands["submits"][number][] = [];
   #aborts: number[] = [];
@@ -63,7 +63,7 @@ class HostedEngine implements Engine, EventHandler {
   #running = 0;
   #usedTokens = 0;
   /** Why no more requests are taken, once that is so. */
-  #ended: string | null = null;
+  #endReason: string | null = null;
 
   constructor(
     worker: Worker,
@@ -77,18 +77,15 @@ class HostedEngine implements Engine, EventHandler {
     this.#control = control;
     port.on("message", (message: WorkerMessage & { type: "events" }) => this.#receive(message));
     worker.on("error", (error) => {
-      this.#ended = `The engine's thread failed: ${error instanceof Error ? error.message : error}`;
+      this.#endReason = `The engine's thread failed: ${error instanceof Error ? error.message : error}`;
     });
-    this.#exited = new Promise((resolve) => {
-      worker.once("exit", () => {
-        this.#end();
-        resolve();
-      });
+    this.ended = new Promise((resolve) => {
+      worker.once("exit", () => resolve(this.#end()));
     });
   }
 
   submit(request: GenerateRequest, sink: GenerateSink): number {
-    if (this.#ended !== null) throw new Error(this.#ended);
+    if (this.#endReason !== null) throw new Error(this.#endReason);
     checkRequest(request, this.limits);
     const id = this.#nextId++;
     const wanted = (request.logprobs?.promptStart ?? -1) >= 0;
@@ -110,12 +107,12 @@ class HostedEngine implements Engine, EventHandler {
     return { running, waiting: this.#open.size - running, usedTokens: this.#usedTokens };
   }
 
-  close(): Promise<void> {
-    if (this.#ended === null) {
-      this.#ended = "The engine is closed";
+  async close(): Promise<void> {
+    if (this.#endReason === null) {
+      this.#endReason = "The engine is closed";
       this.#flush(true);
     }
-    return this.#exited;
+    await this.ended;
   }
 
   // ---- commands ----
@@ -176,12 +173,11 @@ class HostedEngine implements Engine, EventHandler {
   }
 
   /** The thread is gone: whatever is still open will get no more tokens. */
-  #end(): void {
-    this.#ended ??= "The engine's thread has ended";
+  #end(): string {
+    const message = (this.#endReason ??= "The engine's thread has ended");
     this.#port.close();
-    for (const id of this.#open.keys()) {
-      this.onFinish(id, { type: "abort", message: this.#ended });
-    }
+    for (const id of this.#open.keys()) this.onFinish(id, { type: "abort", message });
+    return message;
   }
 }
 

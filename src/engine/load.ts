@@ -1,6 +1,6 @@
 /** Brings a model onto a device, sizes the KV pool, and makes one step run. */
 import { Model, type ModelSource } from "../model/index.ts";
-import { Device } from "../program/index.ts";
+import { Device, type Program, type ProgramLimits } from "../program/index.ts";
 import type { EngineLimits } from "./api.ts";
 import { EngineLoop } from "./loop.ts";
 import { resolveOptions, type EngineOptions } from "./options.ts";
@@ -27,11 +27,9 @@ export function loadEngine(
 ): LoadedEngine {
   const { device: backend, threads = 0, stepUs = 0, tokenUs = 0 } = options;
   const freeBytes = backend === "null" ? Infinity : process.availableMemory();
-  const device = new Device(
-    backend,
-    backend === "cpu" ? { threads } : { stepUs, tokenUs },
-    libraryPath,
-  );
+  using opened = new DisposableStack(); // frees what there is if a later line throws
+  const settings = backend === "cpu" ? { threads } : { stepUs, tokenUs };
+  const device = opened.adopt(new Device(backend, settings, libraryPath), (d) => d.close());
   const model = new Model(device, source, { ...options, memoryBytes: freeBytes });
   const { contextLength, vocabSize } = model.config;
   const resolved = resolveOptions(options, {
@@ -40,12 +38,11 @@ export function loadEngine(
     kvBytesPerToken: model.kvBytesPerToken,
     freeBytes,
   });
-  const builder = device.program(resolved.program);
-  builder.sample(model.define(builder));
-  const program = builder.compile();
+  const program = opened.adopt(compile(device, model, resolved.program), (p) => p.free());
   const pool = new PagePool(resolved.program.pages);
   const loop = new EngineLoop(program, new Scheduler(resolved.scheduler, pool));
   warm(loop);
+  const owned = opened.move();
   return {
     loop,
     limits: {
@@ -54,11 +51,19 @@ export function loadEngine(
       vocabSize,
     },
     device: describe(device),
-    close() {
-      program.free();
-      device.close();
-    },
+    close: () => owned.dispose(),
   };
+}
+
+function compile(device: Device, model: Model, limits: ProgramLimits): Program {
+  const builder = device.program(limits);
+  try {
+    builder.sample(model.define(builder));
+    return builder.compile();
+  } catch (error) {
+    builder.discard();
+    throw error;
+  }
 }
 
 /** Two real steps, a prefill and a decode: what does not work fails here and not under the first request. */

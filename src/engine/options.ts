@@ -4,7 +4,7 @@ import type { ModelOptions } from "../model/index.ts";
 import { pageTokens, pagesFor } from "./pages.ts";
 import type { SchedulerLimits } from "./scheduler.ts";
 
-export interface EngineOptions extends Pick<ModelOptions, "dtype" | "logitsBias"> {
+export interface EngineOptions extends Pick<ModelOptions, "dtype" | "drawableIds"> {
   readonly device: BackendName;
   /** CPU threads; default: one for each available core. */
   readonly threads?: number;
@@ -16,7 +16,7 @@ export interface EngineOptions extends Pick<ModelOptions, "dtype" | "logitsBias"
   readonly memFractionStatic?: number;
   /** Most requests that run at the same time; default 128. */
   readonly maxRunning?: number;
-  /** Most prompt tokens of a step; default 512. Longer prompts take several steps, between other requests' tokens. */
+  /** Most prompt tokens of a step; default 512. Longer prompts take several steps, between other requests' tokens; with Infinity none does. */
   readonly chunkedPrefillSize?: number;
   /** null device: time of a step is stepUs + its tokens * tokenUs. */
   readonly stepUs?: number;

@@ -1,24 +1,20 @@
 /** From what the user names (a folder, a hub id, a preset) to configuration, tokenizer and weights on disk. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { TokenizerSource } from "../tokenizer/tokenizer.ts";
 import { cachedSnapshot, cacheFolder, isHubId } from "./cache.ts";
 import { readJsonObject, type Json } from "./json.ts";
 import { presetConfig } from "./presets.ts";
 import { findWeights, type SafetensorsWeights } from "./weights.ts";
 
-/** Where a tokenizer's files are; what `loadTokenizer` takes. */
-export type TokenizerLocation =
-  { readonly asset: "llama3_1.tokenizer" } | { readonly folder: string };
-
 export interface ResolvedModel {
   /** As the user gave it. */
   readonly name: string;
-  readonly kind: "preset" | "local";
   /** config.json. */
   readonly config: Json;
   /** generation_config.json; null where there is none. */
   readonly generationConfig: Json | null;
-  readonly tokenizer: TokenizerLocation;
+  readonly tokenizer: TokenizerSource;
   readonly weights: { readonly kind: "dummy" } | SafetensorsWeights;
 }
 
@@ -44,7 +40,6 @@ export function resolveModel(modelPath: string, options: ResolveOptions = {}): R
     }
     return {
       name: modelPath,
-      kind: "preset",
       config,
       generationConfig: null,
       tokenizer,
@@ -59,7 +54,6 @@ export function resolveModel(modelPath: string, options: ResolveOptions = {}): R
   const generationPath = join(folder, "generation_config.json");
   return {
     name: modelPath,
-    kind: "local",
     config: readJsonObject(configPath),
     generationConfig: existsSync(generationPath) ? readJsonObject(generationPath) : null,
     tokenizer,
@@ -68,7 +62,7 @@ export function resolveModel(modelPath: string, options: ResolveOptions = {}): R
 }
 
 /** The tokenizer of a folder, hub id or preset, which need not hold a model. */
-export function resolveTokenizer(path: string): TokenizerLocation {
+export function resolveTokenizer(path: string): TokenizerSource {
   if (!path.startsWith(presetPrefix)) return { folder: findFolder(path) };
   presetConfig(path.slice(presetPrefix.length));
   return { asset: "llama3_1.tokenizer" };

@@ -19,8 +19,8 @@ export type DtypeOption = "auto" | "bfloat16" | "float32";
 
 export interface ModelOptions {
   readonly dtype?: DtypeOption;
-  /** Added to the logits, one for each id: keeps a dummy model from drawing ids that print nothing. */
-  readonly logitsBias?: Float32Array | null;
+  /** All that is ever drawn, where it is given: keeps a dummy model from ids that print nothing. */
+  readonly drawableIds?: Int32Array | null;
   /** Most that weights may take that are not mapped from a file; default: no limit. */
   readonly memoryBytes?: number;
 }
@@ -37,9 +37,9 @@ export class Model {
   constructor(device: Device, source: ModelSource, options: ModelOptions = {}) {
     this.config = parseConfig(source.config);
     this.dtype = computeDtype(this.config.storedDtype, options.dtype ?? "auto");
-    const { memoryBytes = Infinity, logitsBias = null } = options;
+    const { memoryBytes = Infinity, drawableIds = null } = options;
     const weights = new Weights(device, source.weights, this.dtype, memoryBytes);
-    this.#tensors = bindLlama(this.config, weights, logitsBias);
+    this.#tensors = bindLlama(this.config, weights, drawableIds);
     this.weightBytes = weights.bytes;
   }
 

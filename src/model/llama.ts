@@ -5,7 +5,7 @@ import { inverseFrequencies } from "./rope.ts";
 import type { Weights } from "./weights.ts";
 
 /** @throws Error that names the tensor if one is missing, has another shape, or is not called for. */
-export function bindLlama(config: ModelConfig, weights: Weights, logitsBias: Float32Array | null) {
+export function bindLlama(config: ModelConfig, weights: Weights, drawableIds: Int32Array | null) {
   const { hiddenSize, ffnSize, heads, kvHeads, headDim, vocabSize } = config;
   const linear = (name: string, out: number, into: number, biased: boolean): Linear => ({
     weight: weights.matrix(`${name}.weight`, out, into),
@@ -33,11 +33,18 @@ export function bindLlama(config: ModelConfig, weights: Weights, logitsBias: Flo
     norm: norm("model.norm", hiddenSize),
     head: {
       weight: config.tied ? embedding : weights.matrix("lm_head.weight", vocabSize, hiddenSize),
-      bias: logitsBias && weights.constant(logitsBias, 1, vocabSize),
+      bias: drawableIds && weights.constant(biasTowards(drawableIds, vocabSize), 1, vocabSize),
     },
   };
   weights.checkAllUsed(config.tied ? ["lm_head.weight"] : []);
   return tensors;
+}
+
+/** What lets all ids but these fall out of every draw. */
+function biasTowards(ids: Int32Array, vocabSize: number): Float32Array {
+  const bias = new Float32Array(vocabSize).fill(-1e4);
+  for (const id of ids) if (id < vocabSize) bias[id] = 0;
+  return bias;
 }
 
 export type LlamaTensors = ReturnType<typeof bindLlama>;

@@ -30,6 +30,9 @@ export interface DrawParams {
 const noLimit = 0x7fffffff;
 const none = -1;
 const greedyBelow = 1e-6;
+/** The ends of fp32: a number beyond them would reach the device as infinity, or as zero. */
+const floatMax = 3e38;
+const floatMin = 2 ** -149;
 
 /**
  * Writes the description of a step. Use: `reset`, then for each request `addRequest`, its ids, and a row
@@ -121,10 +124,10 @@ export class StepWriter {
   addDraw(params: DrawParams, position: number, topCount = 0, logprobs = topCount > 0): void {
     const { temperature, topP, topK, minP, seed } = params;
     const at = this.#addRow(none, topCount, logprobs);
-    this.#samplingFloats[at + 1] = temperature < greedyBelow ? 0 : temperature;
-    this.#samplingFloats[at + 2] = topP;
+    this.#samplingFloats[at + 1] = temperature < greedyBelow ? 0 : Math.min(temperature, floatMax);
+    this.#samplingFloats[at + 2] = Math.max(topP, floatMin);
     this.#samplingFloats[at + 3] = minP;
-    this.#sampling[at + 4] = topK === -1 ? noLimit : topK;
+    this.#sampling[at + 4] = topK === -1 ? noLimit : Math.min(topK, noLimit);
     this.#sampling[at + 5] = (seed % 2 ** 32) | 0;
     this.#sampling[at + 6] = Math.floor(seed / 2 ** 32);
     this.#sampling[at + 7] = position;

@@ -118,6 +118,7 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
   return {
     open(socket) {
       const client: ClientSocket = {
+        remoteAddress: socket.remoteAddress,
         write(bytes) {
           if (socket.data.unsent) {
             socket.data.unsent = Buffer.concat([socket.data.unsent, bytes]);
@@ -126,7 +127,7 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
           const sent = socket.write(bytes);
           if (sent < bytes.length) socket.data.unsent = bytes.slice(Math.max(sent, 0));
         },
-        destroy: () => socket.terminate(),
+        destroy: () => void socket.end(), // terminate() would reset: servers log that as an error
       };
       (socket.data as { client: ClientSocket }).client = client;
       socket.data.handler.open(client);

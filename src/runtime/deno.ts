@@ -57,6 +57,9 @@ function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): v
     ? connectTls({ host, port, servername: host })
     : connectTcp({ host, port });
   const client: ClientSocket = {
+    get remoteAddress() {
+      return socket.remoteAddress ?? host;
+    },
     write: (bytes) => void socket.write(bytes),
     destroy: () => void socket.destroy(),
   };

@@ -45,9 +45,11 @@ export interface SocketHandler {
   close(socket: ClientSocket | null, error: Error | null): void;
 }
 export interface ClientSocket {
+  /** IP address of the peer. */
+  readonly remoteAddress: string;
   /** Queues all of `bytes`; the runtime sends what the kernel does not take at once when it can. */
   write(bytes: Uint8Array): void;
-  /** Ends the connection without waiting for the peer. */
+  /** Ends the connection, in order but without waiting for the peer. */
   destroy(): void;
 }
 export interface ConnectOptions {

@@ -4,9 +4,9 @@ import { failed, malformed } from "./errors.ts";
 
 /** Parses the body of a POST. Throws a RequestError: 413 when over `maxBytes`, 400 for anything but a JSON object. */
 export async function readJsonObject(request: Request, maxBytes: number): Promise<object> {
-  const contentType = request.headers.get("content-type") ?? "";
-  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
-    throw malformed(`Content-Type: expected application/json, got ${quoted(contentType)}.`);
+  const contentType = request.headers.get("content-type") ?? undefined;
+  if (!/^application\/json\s*(;|$)/i.test(contentType ?? "")) {
+    throw malformed(`Content-Type: expected application/json, got ${describe(contentType)}.`);
   }
   const text = await readText(request, maxBytes);
   const body = parseJson(text);
@@ -75,7 +75,7 @@ function endOfString(text: string, start: number): number {
 export function parseFields<S extends z.ZodType>(schema: S, body: unknown, at = ""): z.output<S> {
   const result = schema.safeParse(body);
   if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
+  const issue = closest(result.error.issues[0]!);
   const path = fieldName(issue.path, at);
   if (issue.code === "unrecognized_keys") {
     const keys = issue.keys.map((key) => `"${clipped(key)}"`).join(", ");
@@ -86,6 +86,13 @@ export function parseFields<S extends z.ZodType>(schema: S, body: unknown, at = 
   throw malformed(
     `${path}: expected ${issue.message}, got ${describe(valueAt(body, issue.path))}.`,
   );
+}
+
+/** Of a union's complaints that about a part of the value: there is a list, say, and one item of it is wrong. */
+function closest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== "invalid_union") return issue;
+  const part = issue.errors.map((issues) => issues[0]!).find(({ path }) => path.length > 0);
+  return part ? { ...part, path: [...issue.path, ...part.path] } : issue;
 }
 
 /** `stop[1]`, `stream_options.include_usage`. */

@@ -48,6 +48,8 @@ export class Generation {
   private readonly stopStrings: StopStrings;
   private readonly trimStop: boolean;
   private readonly engineId: number;
+  /** Text of the last token, which goes out with the news of the end. */
+  private lastDelta = "";
 
   constructor(
     engine: Engine,
@@ -60,7 +62,8 @@ export class Generation {
     this.request = request;
     this.promptIds = request.promptIds;
     this.listener = listener;
-    this.detokenizer = new Detokenizer(bytes, { skipSpecialTokens: sampling.skipSpecialTokens });
+    const { skipSpecialTokens } = sampling;
+    this.detokenizer = new Detokenizer(bytes, { skipSpecialTokens, continues: true });
     this.stopStrings = new StopStrings(sampling.stopStrings);
     this.trimStop = sampling.trimStop;
     this.engineId = engine.submit(request, {
@@ -92,7 +95,6 @@ export class Generation {
     if (isStopToken || this.outputIds.length === this.request.maxNewTokens) this.lastDelta = delta;
     else this.listener(delta);
   }
-  private lastDelta = "";
 
   private stopAtString(shown: string): void {
     const matched = this.stopStrings.matched!;
@@ -107,9 +109,13 @@ export class Generation {
 
   private end(reason: FinishReason): void {
     if (this.finish !== null) return;
-    const rest = this.stopStrings.push(this.detokenizer.flush()) + this.stopStrings.release();
+    // What waited for the rest of a character may complete a stop string.
+    let rest = this.stopStrings.push(this.detokenizer.flush());
+    const { matched } = this.stopStrings;
+    if (matched === null || !this.trimStop) rest += this.stopStrings.release();
     this.text += rest;
-    if (reason.type === "stop") this.finish = { type: "stop", matched: reason.tokenId };
+    if (matched !== null) this.finish = { type: "stop", matched };
+    else if (reason.type === "stop") this.finish = { type: "stop", matched: reason.tokenId };
     else if (reason.type === "length") {
       this.finish = { type: "length", length: this.outputIds.length };
     } else this.finish = aborted(reason.message);

@@ -21,6 +21,7 @@ export async function startServer(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<RunningServer> {
   const app = createApp(context);
+  void context.engine.ended.then(() => (context.phase = "stopping"));
   const server = await runtime.serve({
     host,
     port,

@@ -118,7 +118,7 @@ export function outputLength(
   if (promptLength >= contextLength) throw tooLong(promptLength, contextLength);
   if (promptLength >= maxTotalTokens) {
     throw refused(
-      `Input length (${promptLength} tokens) exceeds the maximum allowed length (${maxTotalTokens} tokens). Use a shorter input.`,
+      `Input length (${promptLength} tokens) exceeds the maximum allowed length (${maxTotalTokens - 1} tokens). Use a shorter input.`,
     );
   }
   const capacity = Math.min(contextLength, maxTotalTokens);

@@ -6,7 +6,9 @@ import type { DefaultSampling } from "./context.ts";
 import { refused } from "./errors.ts";
 
 export const number = z.number("a number");
-export const integer = z.int("an integer");
+export const integer = z.int({
+  error: ({ code }) => (code === "invalid_type" ? "an integer" : "an integer of at most 53 bits"),
+});
 export const boolean = z.boolean("true or false");
 export const string = z.string("a string");
 /** Checked later, or by other means. */

@@ -58,14 +58,16 @@ export async function runServer(options: ServeOptions, io: ServeIo): Promise<num
       `servebench: ready at http://${urlHost(options.host)}:${server.port} ` +
         `(${context.model.servedName}, ${engine.device}, ${engine.limits.maxTotalTokens} KV tokens)\n`,
     );
-    await aborted(io.signal);
-    const { running, waiting } = engine.load();
-    log("info", `stopping: ${running} running and ${waiting} waiting requests`);
+    const fault = await Promise.race([aborted(io.signal), engine.ended]);
+    if (fault === null) {
+      const { running, waiting } = engine.load();
+      log("info", `stopping: ${running} running and ${waiting} waiting requests`);
+    } else log("error", `stopping: ${fault}`);
     await server.close(graceMs);
+    return fault === null ? 0 : 1;
   } finally {
     await Promise.all([engine.close(), tokenizer.close()]);
   }
-  return 0;
 }
 
 function resolveOptions({ tokenizerPath, loadFormat }: ServeOptions) {
@@ -89,14 +91,6 @@ async function load(
   throw userError(failed.reason);
 }
 
-/** Without it most tokens of a model without meaning would be halves of characters. */
-function printableBias({ config, weights, tokenizer }: ResolvedModel): Float32Array | null {
-  if (weights.kind !== "dummy") return null;
-  const bias = new Float32Array(config["vocab_size"] as number).fill(-1e4);
-  for (const id of printableIds(loadTokenBytes(tokenizer))) if (id < bias.length) bias[id] = 0;
-  return bias;
-}
-
 function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptions {
   if (options.device === "cuda") {
     throw new UserError("--device: cuda is not built yet; use cpu, or auto");
@@ -106,14 +100,18 @@ function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptio
     memFractionStatic: options.memFractionStatic,
     maxTotalTokens: options.maxTotalTokens,
     maxRunning: options.maxRunningRequests,
-    chunkedPrefillSize: options.chunkedPrefillSize,
+    // As in SGLang, -1 and 0 switch chunks off.
+    chunkedPrefillSize:
+      (options.chunkedPrefillSize ?? 1) < 1 ? Infinity : options.chunkedPrefillSize,
     threads: options.threads,
   };
   const set = Object.entries(given).filter(([, value]) => value !== null);
   return {
     device: options.device === "auto" ? "cpu" : options.device,
     dtype: options.dtype,
-    logitsBias: printableBias(model),
+    // Most tokens of a model without meaning would else be halves of characters.
+    drawableIds:
+      model.weights.kind === "dummy" ? printableIds(loadTokenBytes(model.tokenizer)) : null,
     ...Object.fromEntries(set),
   };
 }
@@ -200,9 +198,10 @@ function logger({ logLevel }: ServeOptions, io: ServeIo) {
 
 const urlHost = (host: string) => (host.includes(":") ? `[${host}]` : host);
 
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true }),
+/** Resolves when the signal comes. */
+async function aborted(signal: AbortSignal): Promise<null> {
+  if (signal.aborted) return null;
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(null), { once: true }),
   );
 }

@@ -3,7 +3,8 @@
  * would collect them without bound: one that falls too far behind is dropped.
  */
 const encoder = new TextEncoder();
-const backlogBytesMax = 1 << 20;
+/** What a client may have left unread when more comes. Events of one moment may be larger together. */
+const backlogBytesMax = 8 * 2 ** 20;
 
 const headers = {
   "content-type": "text/event-stream; charset=utf-8",
@@ -19,6 +20,7 @@ export class EventStream {
   private controller!: ReadableStreamDefaultController<Uint8Array>;
   private onLost = () => {};
   private open = true;
+  private unsent = "";
 
   constructor() {
     this.body = new ReadableStream<Uint8Array>(
@@ -36,27 +38,38 @@ export class EventStream {
     return new Response(this.body, { headers });
   }
 
-  /** Sends complete events, framing included. Nothing happens once the client is gone. */
+  /**
+   * Sends complete events, framing included; those of one step of the engine go together. Nothing happens once
+   * the client is gone.
+   */
   send(events: string): void {
     if (!this.open) return;
-    try {
-      this.controller.enqueue(encoder.encode(events));
-    } catch {
-      return this.lost(); // the connection went away a moment ago
-    }
-    if ((this.controller.desiredSize ?? 0) < -backlogBytesMax) {
-      this.controller.error(new Error("the client reads too slowly"));
-      this.lost();
-    }
+    if (this.unsent === "") queueMicrotask(() => this.flush());
+    this.unsent += events;
   }
 
   end(): void {
+    this.flush();
     if (!this.open) return;
     this.open = false;
     try {
       this.controller.close();
     } catch {
       // the connection went away a moment ago, and nothing is left to abort
+    }
+  }
+
+  private flush(): void {
+    if (!this.open || this.unsent === "") return;
+    if ((this.controller.desiredSize ?? 0) < -backlogBytesMax) {
+      this.controller.error(new Error("the client reads too slowly"));
+      return this.lost();
+    }
+    try {
+      this.controller.enqueue(encoder.encode(this.unsent));
+      this.unsent = "";
+    } catch {
+      this.lost(); // the connection went away a moment ago
     }
   }
 

@@ -26,6 +26,11 @@ export function decode(
 /** Text of ids whose bytes are characters by themselves; null for others. Filled as ids come up. */
 const textTables = new WeakMap<TokenBytes, (string | null | undefined)[]>();
 
+export interface DetokenizerOptions extends Pick<DecodeOptions, "skipSpecialTokens"> {
+  /** The ids go on from others, so a space at the start belongs to the text. Default false. */
+  readonly continues?: boolean;
+}
+
 /**
  * The text of one stream of ids. `push` answers whole characters only: bytes that may yet become one wait.
  * All answers together are the decoded sequence. After `flush` it is as new.
@@ -37,15 +42,18 @@ export class Detokenizer {
   /** Bytes of a character that is not complete, or of a run of byte tokens. */
   private waiting: number[] = [];
   private inByteRun = false;
-  private stripsSpace: boolean;
+  private readonly stripsLeadingSpace: boolean;
+  /** The next text is the first, and loses its space. */
+  private stripsNext: boolean;
 
   constructor(
     bytes: TokenBytes,
-    { skipSpecialTokens = true }: Pick<DecodeOptions, "skipSpecialTokens"> = {},
+    { skipSpecialTokens = true, continues = false }: DetokenizerOptions = {},
   ) {
     this.bytes = bytes;
     this.hidden = skipSpecialTokens ? tokenFlag.special : 0;
-    this.stripsSpace = bytes.stripsLeadingSpace;
+    this.stripsLeadingSpace = bytes.stripsLeadingSpace && !continues;
+    this.stripsNext = this.stripsLeadingSpace;
     let texts = textTables.get(bytes);
     if (!texts) textTables.set(bytes, (texts = Array.from({ length: bytes.flags.length })));
     this.texts = texts;
@@ -66,7 +74,7 @@ export class Detokenizer {
   /** The rest, with U+FFFD for a character that was cut short. */
   flush(): string {
     const text = this.inByteRun ? this.endRun() : this.strip(this.flushWaiting());
-    this.stripsSpace = this.bytes.stripsLeadingSpace;
+    this.stripsNext = this.stripsLeadingSpace;
     return text;
   }
 
@@ -117,8 +125,8 @@ export class Detokenizer {
   }
 
   private strip(text: string): string {
-    if (!this.stripsSpace || text === "") return text;
-    this.stripsSpace = false;
+    if (!this.stripsNext || text === "") return text;
+    this.stripsNext = false;
     return text.startsWith(" ") ? text.slice(1) : text;
   }
 }

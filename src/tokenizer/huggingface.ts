@@ -59,7 +59,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
 
   constructor({ json, config, vocabulary }: TokenizerFiles) {
     this.bytes = vocabulary.bytes;
-    this.cleansUp = config["clean_up_tokenization_spaces"] !== false;
+    this.cleansUp = config["clean_up_tokenization_spaces"] === true;
     this.vocabSize = vocabulary.bytes.flags.length;
     this.baseVocabSize = vocabulary.baseVocabSize;
     this.library = new PreTrainedTokenizer(libraryJson(json), config);

@@ -68,6 +68,11 @@ describe("completions", () => {
     expect(read(lines).failure?.class).toBe(failureClass);
   });
 
+  test("what Python takes as false is no token, and no failure", () => {
+    const { failure, reply } = read([event(0), event([]), event(" a"), event({}), event(false)]);
+    expect([failure, reply.text, reply.itlsS.length]).toEqual([null, " a", 0]);
+  });
+
   test("[DONE] alone is a success, and Python's constants are read", () => {
     expect(read(["data: [DONE]"]).failure).toBeNull();
     expect(read(['data: {"choices": [{"text": "a", "logprobs": NaN}]}']).reply.text).toBe("a");
@@ -127,13 +132,14 @@ describe("request bodies", () => {
 
   test("--extra-request-body comes last and may override", () => {
     const options = { ...defaultOptions, disableStream: true, disableIgnoreEos: true };
-    const extraRequestBody = { top_p: 0.9, temperature: 0.7 };
+    const extraRequestBody =
+      '{"top_p":0.9,"temperature":1.0,"seed":12345678901234567890,"n":[1,1e5]}';
     const body = backendOf.vllm.body({ ...request, prompt: [1, 2] }, "m", {
       ...options,
       extraRequestBody,
     });
     expect(body).toBe(
-      '{"model": "m", "prompt": [1, 2], "temperature": 0.7, "best_of": 1, "max_tokens": 7, "stream": false, "ignore_eos": false, "top_p": 0.9}',
+      '{"model": "m", "prompt": [1, 2], "temperature": 1.0, "best_of": 1, "max_tokens": 7, "stream": false, "ignore_eos": false, "top_p": 0.9, "seed": 12345678901234567890, "n": [1, 100000.0]}',
     );
     expect(backendOf.trt.body(request, "m", options)).not.toContain("min_length");
   });

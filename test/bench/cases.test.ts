@@ -75,7 +75,7 @@ function optionsOf({ argv, version, dataset }: Case): BenchOptions {
     requestRateRange: given.get("request-rate-range") ?? "2,34,2",
     disableStream: given.has("disable-stream"),
     disableIgnoreEos: given.has("disable-ignore-eos"),
-    extraRequestBody: body === undefined ? null : (JSON.parse(body) as Record<string, number>),
+    extraRequestBody: body ?? null,
   };
 }
 

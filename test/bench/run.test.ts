@@ -55,6 +55,8 @@ function afterWarmUp(handlers: readonly MockHandler[]): MockHandler {
   return (request, socket) => (served++ < 0 ? burst : handlers[served - 1]!)(request, socket);
 }
 
+const promptIds = (body: string): number[] => (JSON.parse(body) as { prompt: number[] }).prompt;
+
 /** Sums and differences of doubles are off by much less. */
 const roundingS = 1e-9;
 
@@ -129,6 +131,17 @@ describe("a run", () => {
     );
     for (const { sentS, scheduledS } of records)
       expect(sentS).toBeGreaterThanOrEqual(scheduledS - roundingS);
+  });
+
+  test("requests to a host by name arrive in order too, when all are sent at once", async () => {
+    const options = await against(burst, {
+      host: "localhost",
+      numPrompts: 200,
+      randomRangeRatio: 0,
+    });
+    const { runs: results } = await runBench(options, captureIo());
+    const arrived = server!.requests.slice(1).map(({ body }) => promptIds(body).length);
+    expect(arrived).toEqual(results[0]!.records.map(({ promptLen }) => promptLen));
   });
 
   test("--multi runs each rate with a warm-up and a line of its own, integers as integers", async () => {
@@ -228,6 +241,25 @@ describe("failures", () => {
       'Failed, http 400:                        1         \n  Reason: {"message": "too long"}\n',
     );
     expect(io.out()).toContain("  boom\n");
+  });
+
+  test("--output-details ends the line with a list for each thing, a value for each request", async () => {
+    const options = await against(afterWarmUp([burst, plain]), {
+      numPrompts: 2,
+      outputDetails: true,
+    });
+    const { runs: results } = await runBench(options, captureIo());
+    const [line] = jsonLines(outputFile);
+    const [first] = results[0]!.records;
+    expect(Object.entries(line!).slice(-7)).toEqual([
+      ["lag_max_ms", expect.any(Number)],
+      ["input_lens", [8, 8]],
+      ["output_lens", [4, 0]],
+      ["ttfts", [first!.ttftS, 0]],
+      ["itls", [first!.itlsS, []]],
+      ["generated_texts", [" hello hello hello hello", ""]],
+      ["errors", ["", 'http 400, Reason: {"message": "too long"}']],
+    ]);
   });
 
   test("a server that refuses connections", async () => {

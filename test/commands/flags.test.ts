@@ -74,6 +74,22 @@ describe("accepted", () => {
     });
   });
 
+  test("numbers are written as Python reads them", () => {
+    const rate = (text: string) => parse(`--backend vllm --request-rate ${text}`).requestRate;
+    expect(["1_000", "+inf", "Infinity", ".5", "5.", "1E3", "007"].map(rate)).toEqual([
+      1000,
+      Infinity,
+      Infinity,
+      0.5,
+      5,
+      1000,
+      7,
+    ]);
+    for (const text of ["0x10", "0b1", "1__0", "_1", "1_", "e5", "1n", "nan"]) {
+      expect(mistake(`--backend vllm --request-rate ${text}`)).toContain("is not a number");
+    }
+  });
+
   test("a prefix of an original flag is not made ambiguous by an extension", () => {
     expect(parse("--backend vllm --output x.jsonl").outputFile).toBe("x.jsonl");
   });
@@ -86,7 +102,7 @@ describe("accepted", () => {
 
   test("repeated flags, JSON, the value of an unbuilt flag that changes nothing", () => {
     const values = parse('--backend vllm --header a:1 --header b:2 --body {"x":1} --tp 1');
-    expect(values).toMatchObject({ header: ["a:1", "b:2"], body: { x: 1 }, tp: null });
+    expect(values).toMatchObject({ header: ["a:1", "b:2"], body: '{"x":1}', tp: null });
   });
 });
 

@@ -136,15 +136,30 @@ describe("an engine", () => {
   });
 });
 
-const cpu = (logitsBias: Float32Array) =>
-  start({ device: "cpu", threads: 1, logitsBias, chunkedPrefillSize: 8 });
+test.each([
+  { temperature: 1e308 },
+  { temperature: 1, topP: 1e-300 },
+  { temperature: 1, topK: 2 ** 32 },
+  { temperature: 1, topK: Number.MAX_SAFE_INTEGER },
+  { temperature: 1, minP: 1e-300, seed: Number.MAX_SAFE_INTEGER },
+])("numbers that the device cannot hold do not fail a step: %p", async (sampling) => {
+  const engine = await start();
+  const all = { topP: 1, topK: -1, minP: 0, seed: 0, ...sampling };
+  const { reason } = await generate(engine, request([1], { sampling: all }));
+  expect(reason).toEqual({ type: "length" });
+  await engine.close();
+});
 
 describe("a dummy model on the CPU", () => {
-  test("draws only ids that its logits bias allows", async () => {
-    const bias = new Float32Array(nullVocabSize).fill(-1e9);
+  test("draws only ids that it may", async () => {
     const allowed = [17, 250, 251, 999];
-    for (const id of allowed) bias[id] = 0;
-    const engine = await cpu(bias);
+    const drawableIds = Int32Array.of(...allowed, nullVocabSize + 5); // the last is another vocabulary's
+    const engine = await start({
+      device: "cpu",
+      threads: 1,
+      drawableIds,
+      chunkedPrefillSize: 8,
+    });
     const sampling = { temperature: 1, topP: 1, topK: -1, minP: 0, seed: 3 };
     const prompt = Array.from({ length: 30 }, (_, i) => i);
     const logprobs = { promptStart: -1, topCount: 4 };
@@ -161,11 +176,6 @@ describe("a dummy model on the CPU", () => {
     expect(engine.device).toMatch(/^cpu \w+, 1 thread$/);
     await engine.close();
   });
-
-  test("does not start if it cannot answer", async () => {
-    const bias = new Float32Array(nullVocabSize).fill(NaN);
-    await expect(cpu(bias)).rejects.toThrow(/logits at position 0 are not finite/);
-  });
 });
 
 test("closing aborts what runs, and then nothing more is taken", async () => {
@@ -180,6 +190,21 @@ test("closing aborts what runs, and then nothing more is taken", async () => {
   expect(() =>
     engine.submit(request([1]), { onPromptLogprobs() {}, onToken() {}, onFinish() {} }),
   ).toThrow(/closed/);
+  await engine.close();
+});
+
+test("when its thread fails, an engine says why and ends what runs", async () => {
+  const engine = await start({ stepUs: 1000 });
+  const long = generate(engine, request([1], { maxNewTokens: 4000 }));
+  // Not a request by its type: the thread stumbles over it.
+  const bad = generate(engine, request([2], { stopTokenIds: null as unknown as number[] }));
+  const message = expect.stringMatching(/^The engine's thread failed: .*null/);
+  expect(await engine.ended).toEqual(message);
+  expect((await long).reason).toEqual({ type: "abort", message });
+  expect((await bad).reason).toEqual({ type: "abort", message });
+  expect(() =>
+    engine.submit(request([1]), { onPromptLogprobs() {}, onToken() {}, onFinish() {} }),
+  ).toThrow(/thread failed/);
   await engine.close();
 });
 

@@ -67,6 +67,21 @@ function runAll(requests: GenerateRequest[], limits: Partial<NullLimits> = {}): 
 }
 
 describe("a request", () => {
+  test("is said to run as soon as it does, before its first token", () => {
+    using engine = nullEngine({ maxRunning: 1, chunkedPrefillSize: 4, maxRows: 4, pages: 64 });
+    const loads: object[] = [];
+    for (const id of [1, 2]) engine.loop.submit(id, generate(Array(20).fill(3)));
+    for (let turn = 0; turn < 3; turn++) {
+      engine.loop.turn();
+      const message = engine.loop.takeEvents();
+      if (!message) continue;
+      expect(message.words.length).toBe(3); // no events yet
+      loads.push([...message.words]);
+    }
+    expect(loads).toEqual([[1, 1, 32]]);
+    engine.loop.abortAll();
+  });
+
   test("gets its tokens in order and ends with its length", () => {
     const [outcome] = runAll([generate([5, 6, 7], { maxNewTokens: 6 })]);
     expect(outcome!.tokens).toEqual(nullTokens([5, 6, 7], 6));

@@ -52,3 +52,9 @@ test("a chunk is never longer than the context", () => {
   const { program } = resolveOptions({ device: "cpu", maxRunning: 1, contextLength: 64 }, model);
   expect(program.tokens).toBe(65);
 });
+
+test("without chunks a step has room for a prompt as long as the context", () => {
+  const options = { maxRunning: 1, contextLength: 64, chunkedPrefillSize: Infinity } as const;
+  const { program, scheduler } = resolveOptions({ device: "cpu", ...options }, model);
+  expect([program.tokens, scheduler.chunkedPrefillSize]).toEqual([65, 64]);
+});

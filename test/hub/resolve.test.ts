@@ -40,7 +40,6 @@ describe("presets", () => {
       const model = resolveModel(`preset:${name}`);
       expect(model).toMatchObject({
         name: `preset:${name}`,
-        kind: "preset",
         generationConfig: null,
       });
       expect(model.tokenizer).toEqual({ asset: "llama3_1.tokenizer" });
@@ -78,7 +77,6 @@ describe("a folder", () => {
     const model = resolveModel(folder);
     expect(model).toMatchObject({
       name: folder,
-      kind: "local",
       config: { model_type: "llama" },
       generationConfig: { eos_token_id: 5 },
     });
@@ -218,7 +216,6 @@ describe("the Hugging Face cache", () => {
     const model = resolveModel("org/name");
     expect(model).toMatchObject({
       name: "org/name",
-      kind: "local",
       tokenizer: { folder: snapshot },
     });
     expect(resolveTokenizer("org/name")).toEqual({ folder: snapshot });

@@ -67,6 +67,25 @@ describeEachIsa("linear", (isa) => {
     }
   }
 
+  test("several of one input are the same as each alone, with other operations between them", () => {
+    const random = new Random(3);
+    withDevice(isa, (device) => {
+      const x = matrix(device, random, 5, 40).tensor;
+      const [first, second] = [40, 24].map((n) => matrix(device, random, n, 40, "bf16").tensor);
+      const step = plainStep(5);
+      const run = (build: Parameters<typeof runValues>[2]) =>
+        runValues(device, limitsOf(step), build, step)[0]!;
+      const alone = run((b) => b.linear(b.load(x), second!));
+      const shared = run((b) => {
+        const input = b.load(x);
+        b.add(b.linear(input, first!), input);
+        return b.linear(input, second!);
+      });
+      expect(alone.every(Number.isFinite)).toBe(true);
+      expect(shared).toEqual(alone);
+    });
+  });
+
   test("a row is bit-equal alone and among others, on one thread and on three", () => {
     const random = new Random(2);
     for (const [n, k] of [

@@ -170,8 +170,18 @@ const mistakes: [path: string, body: unknown, message: string | RegExp][] = [
   ],
   [
     "/generate",
-    { text: "x", sampling_params: { stop: [1] } },
-    /^sampling_params\.stop: expected a string or a list of strings, got /,
+    { text: "x", sampling_params: { stop: ["a", 1] } },
+    "sampling_params.stop[1]: expected a string, got 1.",
+  ],
+  [
+    "/generate",
+    { text: "x", sampling_params: { stop: 1 } },
+    "sampling_params.stop: expected a string or a list of strings, got 1.",
+  ],
+  [
+    "/generate",
+    { text: "x", sampling_params: { sampling_seed: 2 ** 60 } },
+    /^sampling_params\.sampling_seed: expected an integer of at most 53 bits, got /,
   ],
   [
     "/generate",
@@ -186,7 +196,7 @@ const mistakes: [path: string, body: unknown, message: string | RegExp][] = [
   [
     "/generate",
     { text: ["x", "y"], sampling_params: [{}] },
-    "sampling_params has 1 entries for 2 prompts.",
+    "sampling_params has 1 entry for 2 prompts.",
   ],
   [
     "/generate",

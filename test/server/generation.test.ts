@@ -53,6 +53,14 @@ test("a character that never completes is U+FFFD at the end", async () => {
   expect(await deltas({})).toEqual(["hello", "\ufffd"]);
 });
 
+test("what is left of a character at the end may complete a stop string", async () => {
+  engine.script = tokens(hello, 0xf0, 0x9f, eos);
+  const stop = ["lo\ufffd"];
+  const stopped = { reason: "stop", matched: stop[0], tokens: 4 };
+  expect(await complete({ stop })).toEqual({ text: "hel", ...stopped });
+  expect(await complete({ stop, no_stop_trim: true })).toEqual({ text: "hello\ufffd", ...stopped });
+});
+
 test("a stop string across tokens is cut, and the engine stops", async () => {
   engine.script = tokens(hello, ...bytesOf("aEN"), ...bytesOf("D tail"));
   const aborted = engine.aborted.length;

@@ -123,6 +123,35 @@ test("a client that does not read is dropped and its request aborted", async () 
   expect((await post(server.url + completion, { prompt: "x" })).status).toBe(200);
 });
 
+test("a burst of events from one step is not taken for a client that does not read", async () => {
+  await using server = await testServer();
+  // 128 choices that end at once, each event with the model's name: 12.8 MB.
+  const body = { ...endless, n: 128, max_tokens: 1, model: "m".repeat(100_000) };
+  const text = await (await post(server.url + completion, body)).text();
+  expect(text.length).toBeGreaterThan(12_800_000);
+  expect(text).toEndWith("data: [DONE]\n\n");
+});
+
+test("when the engine dies, what runs ends with an error and nothing more is taken", async () => {
+  await using server = await testServer();
+  const { engine } = server;
+  engine.script = tokens(hello); // one token, then silence
+  const streamed = post(server.url + completion, endless);
+  const whole = post(server.url + completion, { ...endless, stream: false });
+  await until(() => engine.submitted.length === 2);
+  engine.die("The engine's thread failed: a test");
+  expect((await whole).status).toBe(500);
+  expect(await (await whole).json()).toMatchObject({
+    message: "The engine's thread failed: a test",
+  });
+  expect(await (await streamed).text()).toEndWith(
+    'data: {"error":{"object":"error","message":"The engine\'s thread failed: a test",' +
+      '"type":"INTERNAL_SERVER_ERROR","param":null,"code":500}}\n\ndata: [DONE]\n\n',
+  );
+  expect((await fetch(`${server.url}/health`)).status).toBe(503);
+  expect((await post(server.url + completion, endless)).status).toBe(503);
+});
+
 test("close lets running requests end, then turns to force", async () => {
   const server = await testServer();
   const { engine } = server;

@@ -67,6 +67,8 @@ interface Running {
 export class ScriptedEngine implements Engine {
   limits = { contextLength: 200, maxTotalTokens: 400, vocabSize };
   readonly device = "scripted";
+  readonly #end = Promise.withResolvers<string>();
+  readonly ended = this.#end.promise;
   script: Script = alphabet;
   waiting = 0;
   readonly submitted: GenerateRequest[] = [];
@@ -93,6 +95,13 @@ export class ScriptedEngine implements Engine {
 
   load() {
     return { running: this.running.size, waiting: this.waiting, usedTokens: 0 };
+  }
+
+  /** As an engine whose thread fails. */
+  die(message: string): void {
+    for (const { sink } of this.running.values()) sink.onFinish({ type: "abort", message });
+    this.running.clear();
+    this.#end.resolve(message);
   }
 
   async close(): Promise<void> {

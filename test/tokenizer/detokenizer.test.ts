@@ -121,6 +121,11 @@ describe("byte tokens of SentencePiece", () => {
     expect(decode(pieces, [0x20, 0x20, 256])).toBe("  x");
     expect(streamed(pieces, [256, 256], true)).toEqual(["x", " x", ""]);
   });
+  test("the space stays where the ids go on from a prompt", () => {
+    const continuation = new Detokenizer(pieces, { continues: true });
+    const text = () => continuation.push(256) + continuation.push(256) + continuation.flush();
+    expect([text(), text()]).toEqual([" x x", " x x"]);
+  });
 });
 
 test("unfinishedLength tells a start from what cannot go on", () => {

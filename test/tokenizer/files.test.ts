@@ -52,6 +52,15 @@ describe("a Hugging Face folder", () => {
     ]);
   });
 
+  test("decoding is cleaned up where the configuration asks for it, as in the last releases of transformers 4", () => {
+    const cleansUp = (config: object) =>
+      loadTokenizer({ folder: write({ "tokenizer.json": json, "tokenizer_config.json": config }) })
+        .cleansUp;
+    expect(cleansUp({ clean_up_tokenization_spaces: true })).toBe(true);
+    expect(cleansUp({ clean_up_tokenization_spaces: false })).toBe(false);
+    expect(cleansUp({})).toBe(false);
+  });
+
   const faults: [string, Record<string, unknown>, string][] = [
     ["no tokenizer.json", {}, "has no tokenizer.json"],
     ["not JSON", { "tokenizer.json": "{" }, "tokenizer.json is not valid JSON"],

@@ -1,5 +1,7 @@
 /** A wire format: how a request is written and how its reply is read. One file each beside this one. */
 import type { BenchOptions } from "../options.ts";
+import { jsonLoads } from "../python-values.ts";
+import type { PythonValue } from "../python-values.ts";
 import type { BenchRequest, Failure, Usage } from "../request.ts";
 
 export interface Backend {
@@ -44,6 +46,11 @@ export class Reply {
     this.lastTokenS = atS;
     this.text += text;
   }
+}
+
+/** What --extra-request-body adds to a request. */
+export function extraFields({ extraRequestBody }: BenchOptions): Record<string, PythonValue> {
+  return extraRequestBody === null ? {} : jsonLoads(extraRequestBody);
 }
 
 export const malformed = (message: string): Failure => ({ class: "malformed", message });

@@ -11,7 +11,7 @@ import type { PythonValue } from "../python-values.ts";
 import type { BenchRequest, Failure, Usage } from "../request.ts";
 import { readLine } from "../transport/sse.ts";
 import type { Backend, ReplyReader } from "./backend.ts";
-import { Reply, errorEvent, malformed } from "./backend.ts";
+import { Reply, errorEvent, extraFields, malformed } from "./backend.ts";
 
 export const openaiCompletions: Backend = {
   path: "/v1/completions",
@@ -34,7 +34,7 @@ function writeBody(
     max_tokens: outputLen,
     stream: !options.disableStream,
     ignore_eos: !options.disableIgnoreEos,
-    ...options.extraRequestBody,
+    ...extraFields(options),
   };
   return jsonDumps(fields);
 }
@@ -92,15 +92,20 @@ class CompletionReader implements ReplyReader {
     if (event.usage) this.reply.usage = readUsage(event.usage);
     const choice = event.choices?.[0];
     if (typeof choice === "object" && choice && "text" in choice) {
-      const text = choice.text ?? "";
+      const { text } = choice;
+      if (isFalse(text)) return null;
       if (typeof text !== "string") return malformed("choices[0].text is not a string");
-      if (text !== "") this.reply.token(text, atS);
+      this.reply.token(text, atS);
       return null;
     }
     if (event.error) return errorEvent(event.error);
     return event.choices?.length === 0 ? null : malformed("an event without choices[0].text");
   }
 }
+
+/** Whether Python takes a JSON value as false. */
+const isFalse = (value: unknown): boolean =>
+  !value || (typeof value === "object" && Object.keys(value).length === 0);
 
 function readUsage(usage: NonNullable<CompletionEvent["usage"]>): Usage {
   return {

@@ -10,7 +10,7 @@ import type { PythonValue } from "../python-values.ts";
 import type { BenchRequest, Failure } from "../request.ts";
 import { readLine } from "../transport/sse.ts";
 import type { Backend, ReplyReader } from "./backend.ts";
-import { Reply, errorEvent, malformed } from "./backend.ts";
+import { Reply, errorEvent, extraFields, malformed } from "./backend.ts";
 
 const impossibleEndId = 1048576;
 
@@ -35,7 +35,7 @@ function writeBody(
     max_tokens: outputLen,
     stream: true,
     ...(options.disableIgnoreEos ? {} : { min_length: outputLen, end_id: impossibleEndId }),
-    ...options.extraRequestBody,
+    ...extraFields(options),
   };
   return jsonDumps(fields);
 }

@@ -13,28 +13,24 @@ export function randomDataset(context: DatasetContext): Dataset {
   const { options, tokenizer, python, numpy, note } = context;
   const { inputs, outputs } = drawLengths(options, numpy);
   const { exchanges, source } = loadConversations({ ...options, note });
-  python.shuffle(exchanges);
-  const cleanUp = options.decodeCleanup && tokenizer.cleansUp;
-  const requests: BenchRequest[] = [];
-  for (const [text] of exchanges) {
-    if (requests.length === options.numPrompts) break;
-    const textIds = tokenizer.encode(text);
-    if (textIds.length === 0) continue; // nothing to repeat; bench_serving dies on it
-    const promptLen = inputs[requests.length]!;
-    const ids = fitLength(textIds, promptLen);
-    const prompt = tokenizer.decode(ids, { skipSpecialTokens: false, cleanUp });
-    requests.push({ prompt, promptLen, outputLen: outputs[requests.length]! });
-  }
-  if (requests.length < options.numPrompts) {
+  if (exchanges.length < options.numPrompts) {
     throw new UserError(
-      `${source} has ${requests.length} conversations of two turns; the random data set needs one a prompt, ` +
+      `${source} has ${exchanges.length} conversations of two turns; the random data set needs one a prompt, ` +
         `${options.numPrompts}. Lower --num-prompts or use --dataset-name random-ids.`,
     );
   }
+  python.shuffle(exchanges);
+  const cleanUp = options.decodeCleanup && tokenizer.cleansUp;
+  const requests = inputs.map((promptLen, i): BenchRequest => {
+    const ids = fitLength(tokenizer.encode(exchanges[i]![0]), promptLen);
+    const prompt = tokenizer.decode(ids, { skipSpecialTokens: false, cleanUp });
+    return { prompt, promptLen, outputLen: outputs[i]! };
+  });
   return { requests, source };
 }
 
-/** Cuts `ids` or repeats them up to `length`. */
-function fitLength(ids: readonly number[], length: number): number[] {
+/** Cuts `ids` or repeats them up to `length`. Nothing stays nothing: bench_serving sends an empty prompt too. */
+function fitLength(ids: readonly number[], length: number): readonly number[] {
+  if (ids.length === 0) return ids;
   return Array.from({ length }, (_, i) => ids[i % ids.length]!);
 }

@@ -8,6 +8,7 @@ import type { LatencyFigures, LoadFigures, Metrics } from "../metrics.ts";
 import type { BenchOptions, Compat } from "../options.ts";
 import { float, jsonDumps } from "../python-values.ts";
 import type { PythonValue } from "../python-values.ts";
+import { failureText } from "../request.ts";
 import type { RequestRecord } from "../request.ts";
 import type { RunFacts } from "./table.ts";
 
@@ -72,6 +73,18 @@ export function furtherFields(
     lag_p50_ms: figure(load.lagP50Ms),
     lag_p99_ms: figure(load.lagP99Ms),
     lag_max_ms: figure(load.lagMaxMs),
+  };
+}
+
+/** bench_serving's keys of --output-details: a list each, in order of sending. */
+export function detailFields(records: readonly RequestRecord[]): Fields {
+  return {
+    input_lens: records.map((record) => record.promptLen),
+    output_lens: records.map(({ failure, outputLen }) => (failure ? 0 : outputLen)),
+    ttfts: records.map((record) => float(record.ttftS)),
+    itls: records.map((record) => record.itlsS.map(float)),
+    generated_texts: records.map((record) => record.text),
+    errors: records.map(({ failure }) => (failure ? failureText(failure) : "")),
   };
 }
 

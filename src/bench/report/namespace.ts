@@ -1,12 +1,12 @@
 /** The line in which bench_serving prints its arguments. */
 import type { BenchOptions } from "../options.ts";
 import { portOf } from "../options.ts";
-import { float, jsonDumps, repr } from "../python-values.ts";
-import type { PythonValue } from "../python-values.ts";
+import { float, repr } from "../python-values.ts";
+import type { PythonScalar } from "../python-values.ts";
 
 export function namespaceLine(options: BenchOptions, model: string): string {
   const { requestRate, extraRequestBody } = options;
-  const args: Record<string, PythonValue> = {
+  const args: Record<string, PythonScalar> = {
     backend: options.backend,
     base_url: options.baseUrl,
     host: options.host,
@@ -28,9 +28,7 @@ export function namespaceLine(options: BenchOptions, model: string): string {
     output_file: options.outputFile,
     disable_stream: options.disableStream,
     disable_ignore_eos: options.disableIgnoreEos,
-    ...(options.compat === "0.2.7"
-      ? {}
-      : { extra_request_body: extraRequestBody && jsonDumps(extraRequestBody) }),
+    ...(options.compat === "0.2.7" ? {} : { extra_request_body: extraRequestBody }),
   };
   const fields = Object.entries(args).map(([name, value]) => `${name}=${repr(value)}`);
   return `Namespace(${fields.join(", ")})\n`;

@@ -7,7 +7,7 @@ const quietWaitMsMax = 5;
 
 export interface Arrival {
   readonly atMs: number;
-  read(atMs: number): void;
+  read(): void;
 }
 
 export class Inbox {
@@ -32,6 +32,6 @@ export class Inbox {
     }
     const arrivals = this.queue;
     this.queue = [];
-    for (const arrival of arrivals) arrival.read(arrival.atMs);
+    for (const arrival of arrivals) arrival.read();
   };
 }

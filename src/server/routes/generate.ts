@@ -161,7 +161,9 @@ function samplingsOf(params: unknown, count: number): Sampling[] {
 }
 
 const wrongLength = (field: string, length: number, count: number) =>
-  `${field} has ${length} entries for ${count} ${count === 1 ? "prompt" : "prompts"}.`;
+  `${field} has ${counted(length, "entry", "entries")} for ${counted(count, "prompt", "prompts")}.`;
+const counted = (count: number, one: string, many: string) =>
+  `${count} ${count === 1 ? one : many}`;
 
 function listOf<T extends number | boolean>(
   value: T | T[] | null | undefined,

@@ -117,7 +117,7 @@ describe("sharegpt", () => {
 
 describe("random", () => {
   test("cuts or repeats the text to the drawn length", () => {
-    const datasetPath = conversations(["a b c", "r"], [" a b c", "r"], ["a b c", "r"], ["", "r"]);
+    const datasetPath = conversations(["a b c", "r"], [" a b c", "r"], ["a b c", "r"]);
     const options = {
       datasetName: "random",
       datasetPath,
@@ -130,6 +130,14 @@ describe("random", () => {
       );
     }
     expect(() => build({ ...options, numPrompts: 4 })).toThrow("needs one a prompt, 4");
+  });
+
+  test("sends a conversation without text as an empty prompt, as bench_serving does", () => {
+    const datasetPath = conversations(["", "r"], ["a b c", "r"]);
+    const { requests } = build({ datasetName: "random", datasetPath, numPrompts: 2 });
+    const lens = requests.map(({ prompt }) => prompt.length);
+    expect(lens.filter((length) => length === 0)).toHaveLength(1);
+    expect(requests.every(({ promptLen }) => promptLen > 0)).toBe(true);
   });
 
   test.each([

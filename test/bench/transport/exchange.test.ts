@@ -4,7 +4,7 @@ import { backendOf } from "../../../src/bench/backends/index.ts";
 import { defaultOptions } from "../../../src/bench/options.ts";
 import { Exchange } from "../../../src/bench/transport/exchange.ts";
 import { Inbox } from "../../../src/bench/transport/inbox.ts";
-import { startMock } from "../mock/server.ts";
+import { burst, startMock } from "../mock/server.ts";
 import type { MockServer } from "../mock/server.ts";
 
 let silent: MockServer;
@@ -30,6 +30,21 @@ test("a host that does not exist", async () => {
   const { failure } = await exchange("no-such-host.invalid", 20_000).done;
   expect(failure?.class).toBe("connection");
   expect(failure?.message).toStartWith(`cannot connect to no-such-host.invalid:${silent.port}`);
+});
+
+test("a whole reply ends the connection in order, not by a reset", async () => {
+  const ended = Promise.withResolvers<boolean>();
+  const server = await startMock((request, socket) => {
+    socket.on("close", (hadError) => ended.resolve(hadError));
+    void burst(request, socket);
+  });
+  const endpoint = { host: "127.0.0.1", port: server.port, tls: false };
+  const body = '{"max_tokens": 1}';
+  const request = Buffer.from(`POST / HTTP/1.1\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  const reader = backendOf.sglang.newReader(defaultOptions);
+  const { failure } = await new Exchange(endpoint, request, reader, new Inbox(), 20_000).done;
+  expect([failure, await ended.promise]).toEqual([null, false]);
+  await server.close();
 });
 
 test("giving up before the connection is there", async () => {
