@@ -50,6 +50,11 @@ export type FinishReason =
 
 /** Where the events of one request go; called on the engine's host thread, in order. */
 export interface GenerateSink {
+  /**
+   * The request has begun to run; the prefix cache spared `cachedTokens` of its tokens. Called again each time it
+   * begins anew because the KV pool had run out and it had to give its pages back.
+   */
+  onAdmitted(cachedTokens: number): void;
   /** Logprobs of the prompt from `promptStart` on, once, before the first token, if they were asked for. */
   onPromptLogprobs(logprobs: readonly TokenLogprob[]): void;
   /** The next token; `logprob` if logprobs were asked for. */
@@ -66,10 +71,28 @@ export interface EngineLimits {
   readonly vocabSize: number;
 }
 
+/** What the engine is doing and has done. */
 export interface EngineLoad {
   readonly running: number;
   readonly waiting: number;
+  /** Tokens of the KV pool that running requests hold. */
   readonly usedTokens: number;
+  /** Tokens of the KV pool that only the prefix cache holds. */
+  readonly evictableTokens: number;
+  readonly totals: EngineTotals;
+}
+
+/** Since the start; each only grows. */
+export interface EngineTotals {
+  readonly steps: number;
+  /** Time that the device waited for the host between steps, in microseconds. */
+  readonly idleUs: number;
+  /** Prompt tokens computed, those of retracted requests again. */
+  readonly prefillTokens: number;
+  /** Prompt tokens that the prefix cache spared. */
+  readonly cachedTokens: number;
+  readonly generatedTokens: number;
+  readonly retractions: number;
 }
 
 export interface Engine {
@@ -81,6 +104,8 @@ export interface Engine {
   /** Ends a request early with reason "abort"; unknown or ended numbers are ignored. */
   abort(id: number): void;
   load(): EngineLoad;
+  /** Empties the prefix cache; false, and nothing done, while requests are running or waiting. */
+  flushCache(): Promise<boolean>;
   /** Aborts what runs and ends the engine's thread. */
   close(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import type { EngineLimits } from "./api.ts";
 import { EngineLoop } from "./loop.ts";
 import { resolveOptions, type EngineOptions } from "./options.ts";
 import { pageTokens, PagePool } from "./pages.ts";
+import { PrefixCache } from "./prefix-cache.ts";
 import { Scheduler } from "./scheduler.ts";
 
 export interface LoadedEngine {
@@ -44,7 +45,8 @@ export function loadEngine(
   builder.sample(model.define(builder));
   const program = builder.compile();
   const pool = new PagePool(resolved.program.pages);
-  const loop = new EngineLoop(program, new Scheduler(resolved.scheduler, pool));
+  const cache = new PrefixCache(pool, options.prefixCache ?? true);
+  const loop = new EngineLoop(program, new Scheduler(resolved.scheduler, cache));
   warm(loop);
   return {
     loop,

@@ -1,8 +1,7 @@
 /** A request inside the engine: its tokens, its pages, and how far it has come. */
 import { topMax } from "../program/index.ts";
 import type { EngineLimits, GenerateRequest } from "./api.ts";
-
-const noPages = new Int32Array(0);
+import { pagesFor } from "./pages.ts";
 
 /**
  * Positions count the tokens of prompt and output alike. A step computes positions; computing position p
@@ -22,13 +21,22 @@ export class Request {
   planned = 0;
   /** Positions to compute in all. */
   readonly end: number;
-  /** Positions in [rowsBegin, rowsEnd) need a logits row: for a prompt token's logprob or for a draw. */
-  readonly rowsBegin: number;
+  /**
+   * Positions in [rowsBegin, rowsEnd) need a logits row: for a prompt token's logprob or for a draw. rowsBegin
+   * moves on as results come, so that a request that is computed again does not give them twice.
+   */
+  rowsBegin: number;
   readonly rowsEnd: number;
   /** Row of the last planned step that draws this request's next token. */
   drawRow = -1;
-  /** KV pages in order of position; empty while waiting and after the end. */
-  pages: Int32Array = noPages;
+  /**
+   * KV pages in order of position, pageCount of them. The first cachedCount are in the prefix cache and locked,
+   * the others belong to this request alone. None while it waits and after its end.
+   */
+  readonly pages: Int32Array;
+  pageCount = 0;
+  cachedCount = 0;
+  running = false;
   finished = false;
 
   constructor(id: number, spec: GenerateRequest) {
@@ -39,6 +47,7 @@ export class Request {
     this.tokens.set(spec.promptIds);
     this.known = prompt;
     this.end = prompt + Math.max(spec.maxNewTokens - 1, 0);
+    this.pages = new Int32Array(pagesFor(this.end));
     const promptStart = spec.logprobs?.promptStart ?? -1;
     this.rowsBegin = promptStart < 0 ? prompt - 1 : Math.max(promptStart - 1, 0);
     this.rowsEnd = spec.maxNewTokens > 0 ? this.end : prompt - 1;
@@ -48,9 +57,14 @@ export class Request {
     return this.spec.promptIds.length;
   }
 
-  /** True once the whole prompt is in planned steps: what remains is one token a step. */
+  /** Output tokens known so far. */
+  get generated(): number {
+    return this.known - this.promptLength;
+  }
+
+  /** True when all known tokens are in planned steps: what remains is one token a step. */
   get decoding(): boolean {
-    return this.planned >= this.promptLength;
+    return this.planned >= this.known || this.planned === this.known - 1;
   }
 
   /** Logits rows that computing the positions [begin, end) takes. */

@@ -40,26 +40,33 @@ export function applyResults(
   let row = 0;
   plan.requests.forEach((request, i) => {
     const end = plan.ends[i]!;
-    const rowsEnd = row + request.rowCount(plan.begins[i]!, end);
-    let position = Math.max(plan.begins[i]!, request.rowsBegin);
-    for (; row < rowsEnd; row++, position++) {
+    const rowsEnd = row + plan.rowCounts[i]!;
+    if (areTokens(results, row, rowsEnd)) scheduler.computed(request, end);
+    for (; row < rowsEnd; row++) {
       // Ended meanwhile: by an abort, or by a stop token that came after this step was planned.
-      if (!request.finished) applyRow(request, position, results, row, scheduler, events);
+      if (!request.finished) applyRow(request, results, row, scheduler, events);
     }
     const promptOnly = request.spec.maxNewTokens === 0 && end === request.promptLength;
     if (promptOnly && !request.finished) finish(request, { type: "length" }, scheduler, events);
   });
 }
 
+/** What led to logits that are not finite must not be shared through the cache. */
+function areTokens(results: StepResults, begin: number, end: number): boolean {
+  for (let row = begin; row < end; row++) if (results.token(row) < 0) return false;
+  return true;
+}
+
+/** Rows come in order of position, each once: this one is that of `request.rowsBegin`. */
 function applyRow(
   request: Request,
-  position: number,
   results: StepResults,
   row: number,
   scheduler: Scheduler,
   events: EventWriter,
 ): void {
   const { logprobs, stopTokenIds, maxNewTokens } = request.spec;
+  const position = request.rowsBegin++;
   const token = results.token(row);
   if (token < 0) {
     const message = `The logits at position ${position} are not finite; the weights may be damaged`;
@@ -68,6 +75,7 @@ function applyRow(
     events.logprob("promptLogprob", request.id, results, row);
   } else {
     request.tokens[request.known++] = token;
+    scheduler.totals.generatedTokens++;
     if (logprobs === null) events.token(request.id, token);
     else events.logprob("tokenLogprob", request.id, results, row);
     if (stopTokenIds.includes(token)) {

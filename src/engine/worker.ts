@@ -63,9 +63,10 @@ function serve({ loop, close }: LoadedEngine, port: MessagePort): void {
 /** Applies all commands that have come; false once the engine is to close. */
 function takeCommands(port: MessagePort, loop: EngineLoop): boolean {
   for (let next; (next = receiveMessageOnPort(port));) {
-    const { submits, aborts, close } = next.message as Commands;
+    const { submits, aborts, flushCache, close } = next.message as Commands;
     for (const { id, request } of submits) loop.submit(id, request);
     for (const id of aborts) loop.abort(id);
+    if (flushCache) send(port, { type: "flushed", done: loop.flushCache() });
     if (close) return false;
   }
   return true;

@@ -38,6 +38,10 @@ export class Generation {
   /** One for each output id, if logprobs were asked for. */
   readonly outputLogprobs: TokenLogprob[] = [];
   promptLogprobs: readonly TokenLogprob[] = [];
+  /** Prompt tokens that the prefix cache spared. */
+  cachedTokens = 0;
+  /** How often it began to run: more than once when the KV pool had run out. */
+  admissions = 0;
   /** Null while it runs. */
   finish: Finish | null = null;
 
@@ -64,6 +68,9 @@ export class Generation {
     this.stopStrings = new StopStrings(sampling.stopStrings);
     this.trimStop = sampling.trimStop;
     this.engineId = engine.submit(request, {
+      onAdmitted: (cachedTokens) => {
+        if (this.admissions++ === 0) this.cachedTokens = cachedTokens;
+      },
       onPromptLogprobs: (logprobs) => (this.promptLogprobs = logprobs),
       onToken: (token, logprob) => this.take(token, logprob),
       onFinish: (reason) => this.end(reason),
