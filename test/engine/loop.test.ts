@@ -261,9 +261,12 @@ test("whatever arrives and is aborted, every request is accounted for exactly on
     for (const { finishes } of outcomes.values()) if (finishes[0]!.type === "abort") seen.aborts++;
   };
   const readers = fc.integer({ min: 1, max: 5 });
-  fc.assert(fc.property(limits, fc.array(arrival, { minLength: 4, maxLength: 25 }), readers, property), {
-    numRuns: Number(process.env["SERVEBENCH_SCENARIOS"] ?? 10_000),
-  });
+  fc.assert(
+    fc.property(limits, fc.array(arrival, { minLength: 4, maxLength: 25 }), readers, property),
+    {
+      numRuns: Number(process.env["SERVEBENCH_SCENARIOS"] ?? 10_000),
+    },
+  );
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(100);
 });
 
