@@ -46,8 +46,7 @@ function serve({ loop, close }: LoadedEngine, port: MessagePort): void {
     const bell = Atomics.load(control, cells.bell);
     open = takeCommands(port, loop);
     if (!open) loop.abortAll();
-    else if (loop.idle) Atomics.wait(control, cells.bell, bell);
-    else loop.turn();
+    else if (!loop.idle) loop.turn();
     const events = loop.takeEvents();
     if (events) {
       awaitAcknowledged(sent - maxUnacknowledged + 1);
@@ -55,6 +54,8 @@ function serve({ loop, close }: LoadedEngine, port: MessagePort): void {
         events.words.buffer,
       ]);
       sent = (sent + 1) | 0;
+    } else if (open && loop.idle) {
+      Atomics.wait(control, cells.bell, bell);
     }
   }
   close();
