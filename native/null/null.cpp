@@ -2,7 +2,8 @@
 //
 // A step sleeps step_us + tokens * token_us. The token of a row is a hash of what its request alone determines:
 // the id and position of the row's token and, where a token is drawn (temperature > 0), the row's seed; modulo the
-// vocabulary. Alternative i is the token after it by i, with logprob -1 - i; a target has logprob -1.
+// vocabulary. Alternative i is the token after it by i, with logprob -1 - i; a target has logprob -1. Adjustments are
+// checked as on any backend and change nothing.
 #include <math.h>
 #include <time.h>
 
