@@ -4,7 +4,8 @@
 // id and of the context before it, read through the page table. The token of a row is a hash of the context and,
 // where a token is drawn (temperature > 0), of the row's seed; modulo the vocabulary. So a token tells whether the
 // whole sequence before it, cached pages and all, was where the page table said. Alternative i is the token after
-// it by i, with logprob -1 - i; a target has logprob -1.
+// it by i, with logprob -1 - i; a target has logprob -1. Adjustments are checked as on any backend and change
+// nothing.
 #include <math.h>
 #include <time.h>
 

@@ -17,6 +17,21 @@ export interface SamplingParams {
   readonly seed: number;
 }
 
+/** What is done to the logits of every draw before the softmax. The prompt's tokens are never counted. */
+export interface LogitAdjustments {
+  /** Finite, 0 for none: subtracted from a token's logit as often as it was generated so far. */
+  readonly frequencyPenalty: number;
+  /** Finite, 0 for none: subtracted once from the logit of every token that was generated so far. */
+  readonly presencePenalty: number;
+  /** Above 0, 1 for none: then divides the logit of such a token if that is positive, else multiplies it. */
+  readonly repetitionPenalty: number;
+  /** Added last; finite as fp32, at most one for each token. */
+  readonly logitBias: readonly (readonly [token: number, bias: number])[];
+  /** The first `minNewTokens` tokens are none of `blockedTokenIds`. */
+  readonly minNewTokens: number;
+  readonly blockedTokenIds: readonly number[];
+}
+
 export interface LogprobRequest {
   /** First prompt position whose token's logprob is wanted (position 0 has none: null); -1 for none of the prompt. */
   readonly promptStart: number;
@@ -30,6 +45,8 @@ export interface GenerateRequest {
   /** >= 0; 0 only computes the prompt (and its logprobs). */
   readonly maxNewTokens: number;
   readonly sampling: SamplingParams;
+  /** Absent: the logits are taken as they are. */
+  readonly adjustments?: LogitAdjustments;
   /** A token of this list ends the request with reason "stop"; it is delivered as the last token. */
   readonly stopTokenIds: readonly number[];
   readonly logprobs: LogprobRequest | null;

@@ -12,14 +12,16 @@ export function writeStep(plan: StepPlan, step: StepWriter): void {
     const end = plan.ends[i]!;
     step.addRequest(plan.begins[i]!, request.pages, pagesFor(end));
     for (let position = plan.begins[i]!; position < end; position++) {
-      if (position < request.known) step.addId(request.tokens[position]!);
-      else step.addSampledId(request.drawRow);
-      if (request.rowCount(position, position + 1) > 0) addRow(step, request, position);
+      const pendingRow = position < request.known ? -1 : request.drawRow;
+      if (pendingRow < 0) step.addId(request.tokens[position]!);
+      else step.addSampledId(pendingRow);
+      if (request.rowCount(position, position + 1) > 0) addRow(step, request, position, pendingRow);
     }
   });
 }
 
-function addRow(step: StepWriter, request: Request, position: number): void {
+/** @param pendingRow where the step before draws the token at `position`; -1 if that is known. */
+function addRow(step: StepWriter, request: Request, position: number, pendingRow: number): void {
   const { sampling, logprobs } = request.spec;
   const topCount = logprobs?.topCount ?? 0;
   if (position + 1 < request.promptLength) {
@@ -27,6 +29,7 @@ function addRow(step: StepWriter, request: Request, position: number): void {
   } else {
     request.drawRow = step.rowCount;
     step.addDraw(sampling, position + 1, topCount, logprobs !== null);
+    request.adjuster?.adjust(step, position + 1 - request.promptLength, pendingRow);
   }
 }
 
@@ -69,12 +72,15 @@ function applyRow(
   const position = request.rowsBegin++;
   const token = results.token(row);
   if (token < 0) {
-    const message = `The logits at position ${position} are not finite; the weights may be damaged`;
+    const cause = request.adjuster
+      ? "its biases leave no token, or the weights are damaged"
+      : "the weights may be damaged";
+    const message = `The logits at position ${position} are not finite; ${cause}`;
     finish(request, { type: "abort", message }, scheduler, events);
   } else if (position + 1 < request.promptLength) {
     events.logprob("promptLogprob", request.id, results, row);
   } else {
-    request.tokens[request.known++] = token;
+    request.push(token);
     scheduler.totals.generatedTokens++;
     if (logprobs === null) events.token(request.id, token);
     else events.logprob("tokenLogprob", request.id, results, row);
