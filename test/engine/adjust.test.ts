@@ -106,6 +106,7 @@ function outcomesOf(loop: EngineLoop, count: number): Outcome[] {
     if (events === null) continue;
     readEvents(events, {
       onLoad: () => {},
+      onAdmitted: () => {},
       onToken(id, token, logprob) {
         outcomes[id]!.tokens.push(token);
         if (logprob) outcomes[id]!.logprobs.push(logprob);
