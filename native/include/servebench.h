@@ -109,7 +109,7 @@ enum sb_op {
 /* Appends an operation. Returns a value handle, a cache handle, or 0. */
 SB_API int32_t sb_op(int32_t program, const int32_t* words, int32_t count);
 
-/* Plans and allocates all memory. Returns 0. Afterwards the program only runs. */
+/* Plans and allocates all memory. Returns 0. Afterwards the program only runs; sb_run makes room for adjustments. */
 SB_API int32_t sb_compile(int32_t program);
 
 /*

@@ -109,7 +109,7 @@ export function toSampling(
   const topK = fields.top_k ?? defaults.topK ?? -1;
   const minP = fields.min_p ?? defaults.minP ?? 0;
   const choiceCount = fields.n ?? 1;
-  const stopStrings = listOf(fields.stop, "stop");
+  const stopStrings = textsOf(fields.stop, "stop");
 
   check(temperature >= 0, "temperature", "a non-negative finite number", temperature);
   check(topP > 0 && topP <= 1, "top_p", "in (0, 1]", topP);
@@ -128,7 +128,7 @@ export function toSampling(
     seed: seed ?? null,
     choiceCount,
     stopStrings,
-    stopPatterns: listOf(fields.stop_regex, "stop_regex").map(toPattern),
+    stopPatterns: textsOf(fields.stop_regex, "stop_regex").map(toPattern),
     stopTokenIds: fields.stop_token_ids ?? [],
     ignoreEos: fields.ignore_eos ?? false,
     trimStop: !(fields.no_stop_trim ?? false),
@@ -136,7 +136,7 @@ export function toSampling(
   };
 }
 
-function listOf(value: string | string[] | null | undefined, name: string): string[] {
+function textsOf(value: string | string[] | null | undefined, name: string): string[] {
   const list = typeof value === "string" ? [value] : (value ?? []);
   if (list.includes("")) throw refused(`${name} must not hold an empty string.`);
   return list;
