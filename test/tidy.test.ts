@@ -108,7 +108,7 @@ function longFunctions(text: string): string[] {
     const head = /^(\s*)(?:export |async |static |private )*(?:function\b|\w+\(.*\).*\{$)/.exec(
       line,
     );
-    if (!head || !line.trimEnd().endsWith("{")) return;
+    if (!head || !line.trimEnd().endsWith("{") || line.includes("=>")) return;
     const end = lines.findIndex((l, i) => i > start && l === `${head[1]}}`);
     if (end - start > 70) found.push(`${start + 1} (${end - start} lines)`);
   });

@@ -26,7 +26,7 @@ int64_t now_ns() {
 }
 
 static int execute(Program& p, Step& step) {
-  if (resolve_ids(p, step)) return -1;
+  if (resolve_ids(p, step) || resolve_adjustments(p, step)) return -1;
   derive_positions(step);
   return backend::execute(p, step);
 }

@@ -70,19 +70,41 @@ struct Op {
   }
 };
 
+// A row's adjustments as the step holds them: a record of servebench.h.
+struct Adjustment {
+  struct Entry {
+    int32_t token, word;  // a count, or the fp32 bits of a bias
+  };
+  int32_t row;
+  float frequency, presence, repetition;
+  int32_t counted, biased;
+
+  // On the device the first may be of a count of 0: it was merged with another, or its row had no token.
+  Entry* counts() { return reinterpret_cast<Entry*>(this + 1); }
+  Entry* biases() { return counts() + counted; }
+  const Entry* counts() const { return reinterpret_cast<const Entry*>(this + 1); }
+  const Entry* biases() const { return counts() + counted; }
+  size_t words() const { return SB_ADJUST_WORDS + 2 * ((size_t)counted + biased); }
+};
+static_assert(sizeof(Adjustment) == SB_ADJUST_WORDS * sizeof(int32_t));
+
 // A step as sb_run describes it, and what is derived from it. Pointers into its slot.
 struct Step {
-  int tokens, requests, rows, table_entries;
+  int tokens, requests, rows, table_entries, adjust_words;
   int32_t* ids;  // resolved before the backend runs: -1 (NaN) or an id
   const int32_t *begin, *start, *pages, *table, *rows_of, *sampling;
+  int32_t* adjust;     // token -1-j resolved before the backend runs
   int32_t* position;   // of each token
   int32_t* kv_slot;    // of each token: page * SB_PAGE_TOKENS + slot in it
   int32_t* results;    // as sb_wait writes them
   int32_t* top_begin;  // [rows + 1], where in results a row's alternatives begin
+  int32_t* adjust_at;  // [rows], where in adjust a row's record begins; -1: it has none
 
   const int32_t* row_sampling(int row) const { return sampling + row * SB_ROW_WORDS; }
   int32_t* row_result(int row) const { return results + row * SB_RESULT_WORDS; }
   int32_t* row_top(int row) const { return results + top_begin[row]; }
+  Adjustment* adjustment(int at) const { return reinterpret_cast<Adjustment*>(adjust + at); }
+  const Adjustment* row_adjustment(int row) const { return adjust_at[row] < 0 ? nullptr : adjustment(adjust_at[row]); }
 };
 
 struct Program;
@@ -92,6 +114,7 @@ struct Slot {
   Program* program;
   Slot* next;  // in the driver's queue
   Memory memory;
+  Memory adjust_memory;  // as large as the longest adjustments so far
   int32_t* words;
   Step step;
   int result_words;

@@ -30,14 +30,16 @@ static int check_header(const Program& p, const int32_t* words, int count, Step&
   s.requests = words[2];
   s.rows = words[3];
   s.table_entries = words[4];
+  s.adjust_words = words[5];
   if (check_count("tokens", 1, m.tokens, s.tokens)) return -1;
   if (check_count("requests", 1, m.requests < s.tokens ? m.requests : s.tokens, s.requests)) return -1;
   if (check_count("logits rows", 0, m.rows, s.rows)) return -1;
   if (check_count("page-table entries", 1, m.table, s.table_entries)) return -1;
-  for (int i = 5; i < SB_STEP_HEADER; i++) {
+  if (check_count("words of adjustments", 0, p.sample_values ? INT32_MAX : 0, s.adjust_words)) return -1;
+  for (int i = 6; i < SB_STEP_HEADER; i++) {
     if (check_at("header", i, 0, 0, words[i])) return -1;
   }
-  size_t expected = step_words(s.tokens, s.requests, s.rows, s.table_entries);
+  size_t expected = step_words(s.tokens, s.requests, s.rows, s.table_entries) + s.adjust_words;
   if ((size_t)count != expected) return fail("step: expected %zu words, got %d", expected, count);
   return 0;
 }
@@ -90,6 +92,75 @@ static int check_sampling(const Program& p, const Step& s, int row) {
   return check_at("sampling flags of row", row, 0, 1, w[9]);
 }
 
+static int check_penalty(int row, const char* what, float f, bool above_zero) {
+  if (isfinite(f) && (f > 0 || !above_zero)) return 0;
+  return fail("step: row %d: %s: expected a finite number%s, got %g", row, what, above_zero ? " above 0" : "", (double)f);
+}
+
+// Counts are whole numbers as fp32, too.
+constexpr int kMostCount = 1 << 24;
+
+static int check_counts(const Program& p, const Adjustment& a) {
+  int64_t least = -(int64_t)p.last_rows;
+  for (int i = 0; i < a.counted; i++) {
+    const Adjustment::Entry& e = a.counts()[i];
+    if (e.token < least || e.token >= p.sample_values) {
+      return fail("step: row %d: counted token %d: expected %lld..%d, got %d", a.row, i, (long long)least,
+                  p.sample_values - 1, e.token);
+    }
+    if (e.word < 1 || e.word > kMostCount) {
+      return fail("step: row %d: count of token %d: expected 1..%d, got %d", a.row, e.token, kMostCount, e.word);
+    }
+    least = e.token < 0 ? 0 : (int64_t)e.token + 1;
+  }
+  return 0;
+}
+
+static int check_biases(const Program& p, const Adjustment& a) {
+  int64_t least = 0;
+  for (int i = 0; i < a.biased; i++) {
+    const Adjustment::Entry& e = a.biases()[i];
+    if (e.token < least || e.token >= p.sample_values) {
+      return fail("step: row %d: biased token %d: expected %lld..%d, got %d", a.row, i, (long long)least,
+                  p.sample_values - 1, e.token);
+    }
+    float bias = float_of(e.word);
+    if (!(bias < INFINITY)) {
+      return fail("step: row %d: bias of token %d: expected a finite number or -infinity, got %g", a.row, e.token,
+                  (double)bias);
+    }
+    least = (int64_t)e.token + 1;
+  }
+  return 0;
+}
+
+// Checks the record at `at`, of a row from `least_row` on.
+static int check_adjustment(const Program& p, const Step& s, int at, int least_row) {
+  const Adjustment& a = *s.adjustment(at);
+  size_t left = (size_t)s.adjust_words - at;
+  if (left < SB_ADJUST_WORDS) return fail("step: adjustments: expected %d words more, got %zu", SB_ADJUST_WORDS, left);
+  if (check_at("adjustments: row at word", at, least_row, s.rows - 1, a.row)) return -1;
+  if (check_penalty(a.row, "frequency penalty", a.frequency, false)) return -1;
+  if (check_penalty(a.row, "presence penalty", a.presence, false)) return -1;
+  if (check_penalty(a.row, "repetition penalty", a.repetition, true)) return -1;
+  if (check_at("counted tokens of row", a.row, 0, p.sample_values, a.counted)) return -1;
+  if (check_at("biased tokens of row", a.row, 0, p.sample_values, a.biased)) return -1;
+  if (a.words() > left) return fail("step: adjustments of row %d: expected %zu words, got %zu", a.row, a.words(), left);
+  return check_counts(p, a) || check_biases(p, a) ? -1 : 0;
+}
+
+static int check_adjustments(const Program& p, Step& s) {
+  for (int row = 0; row < s.rows; row++) s.adjust_at[row] = -1;
+  for (int at = 0, least_row = 0; at < s.adjust_words;) {
+    if (check_adjustment(p, s, at, least_row)) return -1;
+    const Adjustment& a = *s.adjustment(at);
+    s.adjust_at[a.row] = at;
+    least_row = a.row + 1;
+    at += (int)a.words();
+  }
+  return 0;
+}
+
 static void set_arrays(int32_t* words, Step& s) {
   int32_t* at = words + SB_STEP_HEADER;
   auto take = [&at](int n) { return (at += n) - n; };
@@ -113,7 +184,7 @@ int read_step(const Program& p, int32_t* words, int count, Step& s) {
     if (check_at("rows", i, i ? s.rows_of[i - 1] : 0, s.tokens - 1, s.rows_of[i])) return -1;
     if (p.sample_values && check_sampling(p, s, i)) return -1;
   }
-  return 0;
+  return check_adjustments(p, s);
 }
 
 int plan_results(const Program& p, Step& s) {
@@ -133,6 +204,40 @@ int resolve_ids(const Program& p, Step& s) {
     s.ids[i] = p.previous_tokens[-1 - s.ids[i]];
     // A target row may name a token of the logits that the table lacks.
     if (s.ids[i] >= p.vocabulary) return fail("step: ids[%d]: expected below %d, got %d", i, p.vocabulary, s.ids[i]);
+  }
+  return 0;
+}
+
+// Gives the first counted token its id and, if the list has it already, its count to that one.
+static void resolve_first(Adjustment& a, int token) {
+  Adjustment::Entry* first = a.counts();
+  if (token < 0) {
+    *first = {0, 0};
+    return;
+  }
+  first->token = token;
+  int low = 1, high = a.counted;
+  while (low < high) {
+    int middle = low + (high - low) / 2;
+    if (first[middle].token < token) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  if (low == a.counted || first[low].token != token) return;
+  first[low].word += first->word;
+  first->word = 0;
+}
+
+int resolve_adjustments(const Program& p, Step& s) {
+  if (s.adjust_words == 0) return 0;
+  for (int row = 0; row < s.rows; row++) {
+    if (s.adjust_at[row] < 0) continue;
+    Adjustment& a = *s.adjustment(s.adjust_at[row]);
+    if (a.counted == 0 || a.counts()->token >= 0) continue;
+    if (p.previous_failed) return fail("step: row %d counts a token of the preceding step, which failed", row);
+    resolve_first(a, p.previous_tokens[-1 - a.counts()->token]);
   }
   return 0;
 }

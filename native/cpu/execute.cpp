@@ -3,6 +3,7 @@
 
 #include "../common/backend.h"
 #include "../common/error.h"
+#include "adjust.h"
 #include "cpu.h"
 
 namespace sb::cpu {
@@ -193,8 +194,10 @@ struct Runner {
   void sample(const Instruction& in) {
     if (step.rows == 0) return;
     state.pool.each(step.rows, 1, [&](int row, int, int thread) {
-      kernels.sample({in.a + (int64_t)row * in.cols, in.cols, step.row_sampling(row), step.row_result(row),
-                      step.row_top(row), code.scratch + thread * code.scratch_bytes});
+      float* logits = const_cast<float*>(in.a) + (int64_t)row * in.cols;  // no operation reads them after this one
+      if (const Adjustment* a = step.row_adjustment(row)) adjust(*a, logits);
+      kernels.sample({logits, in.cols, step.row_sampling(row), step.row_result(row), step.row_top(row),
+                      code.scratch + thread * code.scratch_bytes});
     });
   }
 

@@ -25,7 +25,7 @@ extern "C" {
 
 #define SB_API __attribute__((visibility("default")))
 
-#define SB_ABI_VERSION 1
+#define SB_ABI_VERSION 2
 /* Tokens in a KV page. Cache layout: [page][K | V][kv head][SB_PAGE_TOKENS][head_dim]. */
 #define SB_PAGE_TOKENS 16
 /* Most alternatives reported with a sampled token. */
@@ -102,19 +102,19 @@ enum sb_op {
   SB_OP_SILU_MUL = 9, /* v gate [*,W], v up [*,W]               -> [*,W]   gate * sigmoid(gate) * up               */
   SB_OP_ADD = 10,     /* v a, v b                               -> same                                            */
   SB_OP_ROWS = 11,    /* v x [T,W]                              -> [L,W]   the rows whose logits are wanted           */
-  SB_OP_SAMPLE = 12,  /* v logits [L,V]                         -> 0       one token a row, see sampling below; at most once, last */
+  SB_OP_SAMPLE = 12,  /* v logits [L,V]                         -> 0       one token a row, see sampling below; at most once, last; adjusts the logits in place */
   SB_OP_KEEP = 13     /* v x                                    -> 0       its memory is not reused: sb_read may read it  */
 };
 
 /* Appends an operation. Returns a value handle, a cache handle, or 0. */
 SB_API int32_t sb_op(int32_t program, const int32_t* words, int32_t count);
 
-/* Plans and allocates all memory. Returns 0. Afterwards the program only runs. */
+/* Plans and allocates all memory. Returns 0. Afterwards the program only runs; sb_run makes room for adjustments. */
 SB_API int32_t sb_compile(int32_t program);
 
 /*
  * Starts a step; returns a ticket > 0. step (SB_STEP_HEADER words, then the arrays in this order):
- *   header       {SB_ABI_VERSION, T, R, L, W, 0, 0, 0}
+ *   header       {SB_ABI_VERSION, T, R, L, W, A, 0, 0}
  *   ids[T]       token ids; -1-j means: the token sampled for row j of the preceding step of this program (if that
  *                row has none, -1, the values of this token are NaN, and so its rows will have none either)
  *   begin[R+1]   request r owns tokens begin[r] .. begin[r+1) ; begin[0] = 0, begin[R] = T, none empty
@@ -124,6 +124,7 @@ SB_API int32_t sb_compile(int32_t program);
  *   table[W]     page numbers, in order of position
  *   rows[L]      token index (0..T) of each logits row, ascending; equal ones are several draws from one row
  *   sampling[L * SB_ROW_WORDS]  see below
+ *   adjust[A]    adjustments of rows, see below; rows without any take no words
  */
 #define SB_STEP_HEADER 8
 SB_API int32_t sb_run(int32_t program, const int32_t* step, int32_t count);
@@ -147,6 +148,23 @@ SB_API int32_t sb_run(int32_t program, const int32_t* step, int32_t count);
  * maximum answers token -1 and NaN logprobs; other rows are not affected.
  */
 #define SB_ROW_WORDS 10
+
+/*
+ * Adjustments change a row's logits before anything else reads them, in fp32. They are records of
+ * SB_ADJUST_WORDS + 2 * (C + B) words, at most one a row, in ascending order of row:
+ *   0 row
+ *   1 frequency    fp32 bits, finite
+ *   2 presence     fp32 bits, finite
+ *   3 repetition   fp32 bits, above 0
+ *   4 C            counted tokens      5 B  biased tokens
+ *   C x {token, count}                 count >= 1
+ *   B x {token, fp32 bits of a bias}   -infinity forbids the token; NaN and +infinity are refused
+ * Both lists ascend by token. The first counted token may be -1-j: the token sampled for row j of the preceding step,
+ * as in ids[]. The device adds its count to that of an equal token in the list; it counts nothing if that row has no
+ * token. For each counted token x -= frequency * count, x -= presence, then x *= repetition where x < 0, else
+ * x /= repetition; afterwards x += bias for each biased token.
+ */
+#define SB_ADJUST_WORDS 6
 
 /*
  * Waits for a step and writes, for each row, SB_RESULT_WORDS words {token, logprob bits, top count, 0}, then, row by

@@ -1,8 +1,11 @@
 // null.cpp: a backend without arithmetic, for tests of the scheduler and measurements of the host's cost.
 //
-// A step sleeps step_us + tokens * token_us. The token of a row is a hash of what its request alone determines:
-// the id and position of the row's token and, where a token is drawn (temperature > 0), the row's seed; modulo the
-// vocabulary. Alternative i is the token after it by i, with logprob -1 - i; a target has logprob -1.
+// A step sleeps step_us + tokens * token_us. Its KV cache holds one word for each token, its context: a hash of the
+// id and of the context before it, read through the page table. The token of a row is a hash of the context and,
+// where a token is drawn (temperature > 0), of the row's seed; modulo the vocabulary. So a token tells whether the
+// whole sequence before it, cached pages and all, was where the page table said. Alternative i is the token after
+// it by i, with logprob -1 - i; a target has logprob -1. Adjustments are checked as on any backend and change
+// nothing.
 #include <math.h>
 #include <time.h>
 
@@ -25,20 +28,30 @@ void sleep_us(int64_t us) {
   }
 }
 
-// The finaliser of SplitMix64.
-uint64_t mix(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
+// The finaliser of MurmurHash3.
+uint32_t mix(uint32_t h) {
+  h = (h ^ (h >> 16)) * 0x85ebca6bu;
+  h = (h ^ (h >> 13)) * 0xc2b2ae35u;
+  return h ^ (h >> 16);
 }
 
-int32_t token_of(const Step& step, int row, int vocabulary) {
+// Writes the context of each token to its place in the cache.
+void write_contexts(const Step& step, uint32_t* cache) {
+  for (int r = 0; r < step.requests; r++) {
+    const int32_t* table = step.table + step.pages[r];
+    for (int i = step.begin[r]; i < step.begin[r + 1]; i++) {
+      int before = step.position[i] - 1;
+      uint32_t context = before < 0 ? 0 : cache[table[before / SB_PAGE_TOKENS] * SB_PAGE_TOKENS + before % SB_PAGE_TOKENS];
+      cache[step.kv_slot[i]] = mix(context * 31 + (uint32_t)step.ids[i] + 1);
+    }
+  }
+}
+
+int32_t token_of(const Step& step, int row, const uint32_t* cache, int vocabulary) {
   const int32_t* sampling = step.row_sampling(row);
   if (sampling[0] >= 0) return sampling[0];
-  int at = step.rows_of[row];
-  uint64_t seed = sampling[1] ? (uint64_t)(uint32_t)sampling[6] << 32 | (uint32_t)sampling[5] : 0;
-  uint64_t key = (uint64_t)(uint32_t)step.ids[at] << 32 | (uint32_t)step.position[at];
-  return (int32_t)(mix(mix(key + 0x9e3779b97f4a7c15u) ^ seed) % (uint64_t)vocabulary);
+  uint32_t seed = sampling[1] ? (uint32_t)sampling[5] ^ mix((uint32_t)sampling[6] + 1) : 0;
+  return (int32_t)(mix(cache[step.kv_slot[step.rows_of[row]]] ^ seed) % (uint32_t)vocabulary);
 }
 
 int32_t float_word(float f) {
@@ -47,12 +60,12 @@ int32_t float_word(float f) {
   return word;
 }
 
-void answer(const Step& step, int row, int vocabulary) {
+void answer(const Step& step, int row, const uint32_t* cache, int vocabulary) {
   const int32_t* sampling = step.row_sampling(row);
   int32_t* result = step.row_result(row);
   int count = sampling[8];
   bool wanted = count > 0 || sampling[9];
-  result[0] = token_of(step, row, vocabulary);
+  result[0] = token_of(step, row, cache, vocabulary);
   result[1] = float_word(wanted ? -1.0f : NAN);
   result[2] = count;
   result[3] = 0;
@@ -80,14 +93,19 @@ int weight(Device&, const File&, Tensor&, int64_t) { return 0; }
 int random(Device&, Tensor&, int64_t, double, double) { return 0; }
 int constant(Device&, Tensor&, const float*) { return 0; }
 
-int compile(Program&) { return 0; }
-void release(Program&) {}
+int compile(Program& program) {
+  program.state = calloc((size_t)program.limits.pages * SB_PAGE_TOKENS, sizeof(uint32_t));
+  return program.state ? 0 : fail("sb_compile: out of memory");
+}
+void release(Program& program) { free(program.state); }
 
 int execute(Program& program, const Step& step) {
   const Null& state = *static_cast<Null*>(program.device->state);
   sleep_us(state.step_us + (int64_t)step.tokens * state.token_us);
+  uint32_t* cache = static_cast<uint32_t*>(program.state);
+  write_contexts(step, cache);
   if (!program.sample_values) return 0;
-  for (int row = 0; row < step.rows; row++) answer(step, row, program.sample_values);
+  for (int row = 0; row < step.rows; row++) answer(step, row, cache, program.sample_values);
   return 0;
 }
 

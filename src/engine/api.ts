@@ -17,6 +17,21 @@ export interface SamplingParams {
   readonly seed: number;
 }
 
+/** What is done to the logits of every draw before the softmax. The prompt's tokens are never counted. */
+export interface LogitAdjustments {
+  /** Finite, 0 for none: subtracted from a token's logit as often as it was generated so far. */
+  readonly frequencyPenalty: number;
+  /** Finite, 0 for none: subtracted once from the logit of every token that was generated so far. */
+  readonly presencePenalty: number;
+  /** Above 0, 1 for none: then divides the logit of such a token if that is positive, else multiplies it. */
+  readonly repetitionPenalty: number;
+  /** Added last; finite as fp32, at most one for each token. */
+  readonly logitBias: readonly (readonly [token: number, bias: number])[];
+  /** The first `minNewTokens` tokens are none of `blockedTokenIds`. */
+  readonly minNewTokens: number;
+  readonly blockedTokenIds: readonly number[];
+}
+
 export interface LogprobRequest {
   /** First prompt position whose token's logprob is wanted (position 0 has none: null); -1 for none of the prompt. */
   readonly promptStart: number;
@@ -30,6 +45,8 @@ export interface GenerateRequest {
   /** >= 0; 0 only computes the prompt (and its logprobs). */
   readonly maxNewTokens: number;
   readonly sampling: SamplingParams;
+  /** Absent: the logits are taken as they are. */
+  readonly adjustments?: LogitAdjustments;
   /** A token of this list ends the request with reason "stop"; it is delivered as the last token. */
   readonly stopTokenIds: readonly number[];
   readonly logprobs: LogprobRequest | null;
@@ -50,6 +67,11 @@ export type FinishReason =
 
 /** Where the events of one request go; called on the engine's host thread, in order. */
 export interface GenerateSink {
+  /**
+   * The request has begun to run; the prefix cache spared `cachedTokens` of its tokens. Called again each time it
+   * begins anew because the KV pool had run out and it had to give its pages back.
+   */
+  onAdmitted(cachedTokens: number): void;
   /** Logprobs of the prompt from `promptStart` on, once, before the first token, if they were asked for. */
   onPromptLogprobs(logprobs: readonly TokenLogprob[]): void;
   /** The next token; `logprob` if logprobs were asked for. */
@@ -66,10 +88,28 @@ export interface EngineLimits {
   readonly vocabSize: number;
 }
 
+/** What the engine is doing and has done. */
 export interface EngineLoad {
   readonly running: number;
   readonly waiting: number;
+  /** Tokens of the KV pool that running requests hold. */
   readonly usedTokens: number;
+  /** Tokens of the KV pool that only the prefix cache holds. */
+  readonly evictableTokens: number;
+  readonly totals: EngineTotals;
+}
+
+/** Since the start; each only grows. */
+export interface EngineTotals {
+  readonly steps: number;
+  /** Time that the device waited for the host between steps, in microseconds. */
+  readonly idleUs: number;
+  /** Prompt tokens computed, those of retracted requests again. */
+  readonly prefillTokens: number;
+  /** Prompt tokens that the prefix cache spared. */
+  readonly cachedTokens: number;
+  readonly generatedTokens: number;
+  readonly retractions: number;
 }
 
 export interface Engine {
@@ -83,6 +123,8 @@ export interface Engine {
   /** Ends a request early with reason "abort"; unknown or ended numbers are ignored. */
   abort(id: number): void;
   load(): EngineLoad;
+  /** Empties the prefix cache; false, and nothing done, while requests are running or waiting. */
+  flushCache(): Promise<boolean>;
   /** Aborts what runs and ends the engine's thread. */
   close(): Promise<void>;
 }

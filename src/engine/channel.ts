@@ -23,10 +23,13 @@ export interface WorkerData {
 export interface Commands {
   readonly submits: readonly { readonly id: number; readonly request: GenerateRequest }[];
   readonly aborts: readonly number[];
+  /** Empty the prefix cache; answered by a "flushed" message. */
+  readonly flushCache: boolean;
   readonly close: boolean;
 }
 
 export type WorkerMessage =
   | { readonly type: "ready"; readonly limits: EngineLimits; readonly device: string }
   | { readonly type: "failed"; readonly message: string }
-  | ({ readonly type: "events" } & EventMessage);
+  | ({ readonly type: "events" } & EventMessage)
+  | { readonly type: "flushed"; readonly done: boolean };

@@ -1,17 +1,33 @@
 /**
  * What the engine's thread tells the host: one message a step, flat words instead of objects, so that a step
- * with hundreds of tokens is one small copy. The words are {running, waiting, used tokens}, then records:
+ * with hundreds of tokens is one small copy. The words are a header (`headerFields`), then records:
  *
+ *     admitted         {kind, request, cached tokens}
  *     token            {kind, request, token}
  *     token logprob    {kind, request, token, logprob bits, n, n x {token, logprob bits}}
  *     prompt logprob   the same: the logprob of the prompt's next token
  *     finish           {kind, request, reason, stop token id or index into messages}
  */
 import type { StepResults } from "../program/index.ts";
-import type { EngineLoad, FinishReason, TokenLogprob } from "./api.ts";
+import type { FinishReason, TokenLogprob } from "./api.ts";
 
-const headerWords = 3;
-const kinds = { token: 0, tokenLogprob: 1, promptLogprob: 2, finish: 3 } as const;
+/** The state of the engine, then what has been done since the last message. */
+const headerFields = [
+  "running",
+  "waiting",
+  "usedTokens",
+  "evictableTokens",
+  "steps",
+  "idleUs",
+  "prefillTokens",
+  "cachedTokens",
+  "generatedTokens",
+  "retractions",
+] as const;
+/** `EngineLoad`, with the totals beside the state. */
+export type LoadWords = Readonly<Record<(typeof headerFields)[number], number>>;
+const headerWords = headerFields.length;
+const kinds = { token: 0, tokenLogprob: 1, promptLogprob: 2, finish: 3, admitted: 4 } as const;
 const reasons = { stop: 0, length: 1, abort: 2 } as const;
 
 export interface EventMessage {
@@ -27,6 +43,13 @@ export class EventWriter {
   #count = headerWords;
   #messages: string[] = [];
   #toldRunning = 0;
+
+  admitted(request: number, cachedTokens: number): void {
+    this.#reserve(3);
+    this.#put(kinds.admitted);
+    this.#put(request);
+    this.#put(cachedTokens);
+  }
 
   token(request: number, token: number): void {
     this.#reserve(3);
@@ -66,12 +89,10 @@ export class EventWriter {
   }
 
   /** The message with all events since the last call; null if there were none and as many requests run as before. */
-  take(load: EngineLoad): EventMessage | null {
+  take(load: LoadWords): EventMessage | null {
     if (this.#count === headerWords && load.running === this.#toldRunning) return null;
     this.#toldRunning = load.running;
-    this.#words[0] = load.running;
-    this.#words[1] = load.waiting;
-    this.#words[2] = load.usedTokens;
+    headerFields.forEach((field, i) => (this.#words[i] = load[field]));
     const message = { words: this.#words.slice(0, this.#count), messages: this.#messages };
     this.#count = headerWords;
     this.#messages = [];
@@ -96,7 +117,8 @@ export class EventWriter {
 }
 
 export interface EventHandler {
-  onLoad(load: EngineLoad): void;
+  onLoad(load: LoadWords): void;
+  onAdmitted(request: number, cachedTokens: number): void;
   onToken(request: number, token: number, logprob: TokenLogprob | null): void;
   onPromptLogprob(request: number, logprob: TokenLogprob): void;
   onFinish(request: number, reason: FinishReason): void;
@@ -105,12 +127,15 @@ export interface EventHandler {
 /** Calls the handler for each event of a message, in order. */
 export function readEvents({ words, messages }: EventMessage, handler: EventHandler): void {
   const floats = new Float32Array(words.buffer);
-  handler.onLoad({ running: words[0]!, waiting: words[1]!, usedTokens: words[2]! });
+  handler.onLoad(Object.fromEntries(headerFields.map((f, i) => [f, words[i]!])) as LoadWords);
   for (let at = headerWords; at < words.length;) {
     const kind = words[at]!;
     const request = words[at + 1]!;
     if (kind === kinds.token) {
       handler.onToken(request, words[at + 2]!, null);
+      at += 3;
+    } else if (kind === kinds.admitted) {
+      handler.onAdmitted(request, words[at + 2]!);
       at += 3;
     } else if (kind === kinds.finish) {
       handler.onFinish(request, readReason(words[at + 2]!, words[at + 3]!, messages));

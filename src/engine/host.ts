@@ -7,13 +7,14 @@ import type {
   Engine,
   EngineLimits,
   EngineLoad,
+  EngineTotals,
   FinishReason,
   GenerateRequest,
   GenerateSink,
   TokenLogprob,
 } from "./api.ts";
 import { cells, type Commands, type WorkerData, type WorkerMessage } from "./channel.ts";
-import { readEvents, type EventHandler, type EventMessage } from "./events.ts";
+import { readEvents, type EventHandler, type EventMessage, type LoadWords } from "./events.ts";
 import type { EngineOptions } from "./options.ts";
 import { checkRequest } from "./request.ts";
 
@@ -60,8 +61,22 @@ class HostedEngine implements Engine, EventHandler {
   #submits: Commands["submits"][number][] = [];
   #aborts: number[] = [];
   #flushing = false;
-  #running = 0;
-  #usedTokens = 0;
+  #load: EngineLoad = {
+    running: 0,
+    waiting: 0,
+    usedTokens: 0,
+    evictableTokens: 0,
+    totals: {
+      steps: 0,
+      idleUs: 0,
+      prefillTokens: 0,
+      cachedTokens: 0,
+      generatedTokens: 0,
+      retractions: 0,
+    },
+  };
+  #flushCache = false;
+  #flushed: ((done: boolean) => void)[] = [];
   /** Why no more requests are taken, once that is so. */
   #endReason: string | null = null;
 
@@ -75,7 +90,10 @@ class HostedEngine implements Engine, EventHandler {
     this.device = device;
     this.#port = port;
     this.#control = control;
-    port.on("message", (message: WorkerMessage & { type: "events" }) => this.#receive(message));
+    port.on("message", (message: WorkerMessage) => {
+      if (message.type === "events") this.#receive(message);
+      else if (message.type === "flushed") this.#answerFlushes(message.done);
+    });
     worker.on("error", (error) => {
       this.#endReason = `The engine's thread failed: ${error instanceof Error ? error.message : error}`;
     });
@@ -103,8 +121,15 @@ class HostedEngine implements Engine, EventHandler {
   }
 
   load(): EngineLoad {
-    const running = Math.min(this.#running, this.#open.size);
-    return { running, waiting: this.#open.size - running, usedTokens: this.#usedTokens };
+    const running = Math.min(this.#load.running, this.#open.size);
+    return { ...this.#load, running, waiting: this.#open.size - running };
+  }
+
+  flushCache(): Promise<boolean> {
+    if (this.#endReason !== null) return Promise.resolve(false);
+    this.#flushCache = true;
+    this.#flushSoon();
+    return new Promise((resolve) => this.#flushed.push(resolve));
   }
 
   async close(): Promise<void> {
@@ -127,8 +152,13 @@ class HostedEngine implements Engine, EventHandler {
   }
 
   #flush(close: boolean): void {
-    const commands: Commands = { submits: this.#submits, aborts: this.#aborts, close };
-    this.#flushing = false;
+    const commands: Commands = {
+      submits: this.#submits,
+      aborts: this.#aborts,
+      flushCache: this.#flushCache,
+      close,
+    };
+    this.#flushing = this.#flushCache = false;
     this.#submits = [];
     this.#aborts = [];
     this.#port.postMessage(commands);
@@ -148,9 +178,18 @@ class HostedEngine implements Engine, EventHandler {
     setImmediate(() => this.#signal(cells.acknowledged));
   }
 
-  onLoad({ running, usedTokens }: EngineLoad): void {
-    this.#running = running;
-    this.#usedTokens = usedTokens;
+  #answerFlushes(done: boolean): void {
+    for (const answer of this.#flushed.splice(0)) answer(done);
+  }
+
+  onLoad({ running, waiting, usedTokens, evictableTokens, ...since }: LoadWords): void {
+    const totals = { ...this.#load.totals };
+    for (const name of Object.keys(totals) as (keyof EngineTotals)[]) totals[name] += since[name];
+    this.#load = { running, waiting, usedTokens, evictableTokens, totals };
+  }
+
+  onAdmitted(id: number, cachedTokens: number): void {
+    this.#open.get(id)?.sink.onAdmitted(cachedTokens);
   }
 
   onPromptLogprob(id: number, logprob: TokenLogprob): void {
@@ -176,6 +215,7 @@ class HostedEngine implements Engine, EventHandler {
   #end(): string {
     const message = (this.#endReason ??= "The engine's thread has ended");
     this.#port.close();
+    this.#answerFlushes(false);
     for (const id of this.#open.keys()) this.onFinish(id, { type: "abort", message });
     return message;
   }

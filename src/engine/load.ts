@@ -5,6 +5,7 @@ import type { EngineLimits } from "./api.ts";
 import { EngineLoop } from "./loop.ts";
 import { resolveOptions, type EngineOptions } from "./options.ts";
 import { pageTokens, PagePool } from "./pages.ts";
+import { PrefixCache } from "./prefix-cache.ts";
 import { Scheduler } from "./scheduler.ts";
 
 export interface LoadedEngine {
@@ -40,7 +41,8 @@ export function loadEngine(
   });
   const program = opened.adopt(compile(device, model, resolved.program), (p) => p.free());
   const pool = new PagePool(resolved.program.pages);
-  const loop = new EngineLoop(program, new Scheduler(resolved.scheduler, pool));
+  const cache = new PrefixCache(pool, options.prefixCache ?? true);
+  const loop = new EngineLoop(program, new Scheduler(resolved.scheduler, cache));
   warm(loop);
   const owned = opened.move();
   return {

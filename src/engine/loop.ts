@@ -10,7 +10,7 @@ import type { GenerateRequest } from "./api.ts";
 import { EventWriter, type EventMessage } from "./events.ts";
 import { pageTokens } from "./pages.ts";
 import { Request } from "./request.ts";
-import { Scheduler, StepPlan } from "./scheduler.ts";
+import { StepPlan, type Scheduler, type SchedulerTotals } from "./scheduler.ts";
 import { applyResults, finish, writeStep } from "./step.ts";
 
 interface RunningStep {
@@ -26,6 +26,10 @@ export class EngineLoop {
   readonly #results: StepResults;
   /** One is running while the other is planned. */
   #plans: [StepPlan, StepPlan];
+  /** Since the last message. */
+  #steps = 0;
+  #idleUs = 0;
+  #reported: SchedulerTotals;
   #running: RunningStep | null = null;
 
   constructor(program: Program, scheduler: Scheduler) {
@@ -33,6 +37,8 @@ export class EngineLoop {
     this.#scheduler = scheduler;
     this.#step = new StepWriter(program.limits);
     this.#results = new StepResults(program.limits);
+    this.#reported = { ...scheduler.totals };
+    scheduler.onAdmitted = (request, cached) => this.#events.admitted(request.id, cached);
     this.#plans = [new StepPlan(program.limits.requests), new StepPlan(program.limits.requests)];
   }
 
@@ -67,9 +73,29 @@ export class EngineLoop {
 
   /** What happened since the last call; null if nothing did. */
   takeEvents(): EventMessage | null {
-    const { runningCount, waitingCount, pool } = this.#scheduler;
-    const usedTokens = (pool.size - pool.freeCount) * pageTokens;
-    return this.#events.take({ running: runningCount, waiting: waitingCount, usedTokens });
+    const { runningCount, waitingCount, cache, totals } = this.#scheduler;
+    const message = this.#events.take({
+      running: runningCount,
+      waiting: waitingCount,
+      usedTokens: (cache.pool.size - cache.availableCount) * pageTokens,
+      evictableTokens: cache.evictableCount * pageTokens,
+      steps: this.#steps,
+      idleUs: this.#idleUs,
+      prefillTokens: totals.prefillTokens - this.#reported.prefillTokens,
+      cachedTokens: totals.cachedTokens - this.#reported.cachedTokens,
+      generatedTokens: totals.generatedTokens - this.#reported.generatedTokens,
+      retractions: totals.retractions - this.#reported.retractions,
+    });
+    if (message) {
+      this.#steps = this.#idleUs = 0;
+      this.#reported = { ...totals };
+    }
+    return message;
+  }
+
+  /** Empties the prefix cache if nothing is running or waiting; says whether it did. */
+  flushCache(): boolean {
+    return this.#scheduler.flushCache();
   }
 
   #start(): RunningStep | null {
@@ -93,6 +119,8 @@ export class EngineLoop {
       this.#fail(plan, error);
       return;
     }
+    this.#steps++;
+    this.#idleUs += this.#program.idleUs();
     applyResults(plan, this.#results, this.#scheduler, this.#events);
   }
 

@@ -2,7 +2,7 @@
 import type { BackendName, ProgramLimits } from "../program/index.ts";
 import type { ModelOptions } from "../model/index.ts";
 import { pageTokens, pagesFor } from "./pages.ts";
-import type { SchedulerLimits } from "./scheduler.ts";
+import type { SchedulePolicy, SchedulerOptions } from "./scheduler.ts";
 
 export interface EngineOptions extends Pick<ModelOptions, "dtype" | "drawableIds"> {
   readonly device: BackendName;
@@ -18,6 +18,12 @@ export interface EngineOptions extends Pick<ModelOptions, "dtype" | "drawableIds
   readonly maxRunning?: number;
   /** Most prompt tokens of a step; default 512. Longer prompts take several steps, between other requests' tokens; with Infinity none does. */
   readonly chunkedPrefillSize?: number;
+  /** Keep computed prefixes for later requests; default true. */
+  readonly prefixCache?: boolean;
+  /** Default "fcfs". */
+  readonly schedulePolicy?: SchedulePolicy;
+  /** More than 1 admits fewer requests at once and retracts fewer; default 1. */
+  readonly scheduleConservativeness?: number;
   /** null device: time of a step is stepUs + its tokens * tokenUs. */
   readonly stepUs?: number;
   readonly tokenUs?: number;
@@ -34,7 +40,7 @@ export interface ModelSize {
 
 export interface ResolvedOptions {
   readonly contextLength: number;
-  readonly scheduler: SchedulerLimits;
+  readonly scheduler: SchedulerOptions;
   readonly program: ProgramLimits;
 }
 
@@ -65,13 +71,19 @@ export function resolveOptions(options: EngineOptions, model: ModelSize): Resolv
   const pages = Math.max(Math.floor(poolTokens / pageTokens), 1);
   return {
     contextLength,
-    scheduler: { maxRunning, chunkedPrefillSize, maxRows: rows },
+    scheduler: {
+      maxRunning,
+      chunkedPrefillSize,
+      maxRows: rows,
+      policy: options.schedulePolicy ?? "fcfs",
+      conservativeness: options.scheduleConservativeness ?? 1,
+    },
     program: {
       tokens: chunkedPrefillSize + maxRunning,
       requests: maxRunning,
       rows,
       pages,
-      tableEntries: pages, // no page is in two tables
+      tableEntries: maxRunning * Math.min(pages, pagesFor(contextLength)), // requests share pages
     },
   };
 }

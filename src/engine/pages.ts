@@ -1,4 +1,4 @@
-/** The pool of KV cache pages. A page holds the keys and values of 16 consecutive tokens of one request. */
+/** The pool of KV cache pages. A page holds the keys and values of 16 consecutive tokens. */
 
 export const pageTokens = 16;
 
@@ -21,31 +21,28 @@ export class PagePool {
     return this.#freeCount;
   }
 
-  /** Takes `count` pages, or none at all (null) when fewer are free. */
-  take(count: number): Int32Array | null {
-    if (count > this.#freeCount) return null;
-    this.#freeCount -= count;
-    const pages = this.#free.slice(this.#freeCount, this.#freeCount + count);
-    for (const page of pages) this.#taken[page] = 1;
-    return pages;
+  /** Takes a page; -1 when none is free. */
+  take(): number {
+    if (this.#freeCount === 0) return -1;
+    const page = this.#free[--this.#freeCount]!;
+    this.#taken[page] = 1;
+    return page;
   }
 
-  /** Returns pages to the pool. A page that was not taken is a bug of the caller. */
-  release(pages: Int32Array): void {
-    for (const page of pages) {
-      if (this.#taken[page] !== 1) throw new Error(`KV page ${page} is released but was not taken`);
-      this.#taken[page] = 0;
-      this.#free[this.#freeCount++] = page;
-    }
+  /** Returns a page to the pool. One that was not taken is a bug of the caller. */
+  release(page: number): void {
+    if (this.#taken[page] !== 1) throw new Error(`KV page ${page} is released but was not taken`);
+    this.#taken[page] = 0;
+    this.#free[this.#freeCount++] = page;
   }
 
   /**
-   * Checks that every page is either free or in exactly one of `holders`, and that the pool's own records
-   * agree. O(pages). @throws Error that names the first page that is lost, shared or out of range.
+   * Checks that every page is either free or in `held` once, and that the pool's own records agree. O(pages).
+   * @throws Error that names the first page that is lost, held twice or out of range.
    */
-  checkIntegrity(holders: Iterable<Int32Array>): void {
+  checkIntegrity(held: Iterable<number>): void {
     const uses = new Uint8Array(this.size);
-    const use = (page: number, by: string) => {
+    const use = (page: number, by: "free" | "held") => {
       if (page < 0 || page >= this.size) throw new Error(`KV page ${page} (${by}) does not exist`);
       if (uses[page]) throw new Error(`KV page ${page} (${by}) is in use twice`);
       if (this.#taken[page] !== (by === "held" ? 1 : 0)) {
@@ -54,9 +51,9 @@ export class PagePool {
       uses[page] = 1;
     };
     for (const page of this.#free.subarray(0, this.#freeCount)) use(page, "free");
-    for (const pages of holders) for (const page of pages) use(page, "held");
+    for (const page of held) use(page, "held");
     const lost = uses.indexOf(0);
-    if (lost >= 0) throw new Error(`KV page ${lost} is neither free nor held by a request`);
+    if (lost >= 0) throw new Error(`KV page ${lost} is neither free nor held`);
   }
 }
 

@@ -1,8 +1,8 @@
 /** A request inside the engine: its tokens, its pages, and how far it has come. */
 import { topMax } from "../program/index.ts";
-import type { EngineLimits, GenerateRequest } from "./api.ts";
-
-const noPages = new Int32Array(0);
+import { LogitAdjuster } from "./adjust.ts";
+import type { EngineLimits, GenerateRequest, LogitAdjustments } from "./api.ts";
+import { pagesFor } from "./pages.ts";
 
 /**
  * Positions count the tokens of prompt and output alike. A step computes positions; computing position p
@@ -14,6 +14,8 @@ const noPages = new Int32Array(0);
 export class Request {
   readonly id: number;
   readonly spec: GenerateRequest;
+  /** Has counted the known tokens of the output. */
+  readonly adjuster: LogitAdjuster | null;
   /** The prompt, then the output as far as it is known. */
   readonly tokens: Int32Array;
   /** Tokens known so far, prompt included. */
@@ -22,23 +24,34 @@ export class Request {
   planned = 0;
   /** Positions to compute in all. */
   readonly end: number;
-  /** Positions in [rowsBegin, rowsEnd) need a logits row: for a prompt token's logprob or for a draw. */
-  readonly rowsBegin: number;
+  /**
+   * Positions in [rowsBegin, rowsEnd) need a logits row: for a prompt token's logprob or for a draw. rowsBegin
+   * moves on as results come, so that a request that is computed again does not give them twice.
+   */
+  rowsBegin: number;
   readonly rowsEnd: number;
   /** Row of the last planned step that draws this request's next token. */
   drawRow = -1;
-  /** KV pages in order of position; empty while waiting and after the end. */
-  pages: Int32Array = noPages;
+  /**
+   * KV pages in order of position, pageCount of them. The first cachedCount are in the prefix cache and locked,
+   * the others belong to this request alone. None while it waits and after its end.
+   */
+  readonly pages: Int32Array;
+  pageCount = 0;
+  cachedCount = 0;
+  running = false;
   finished = false;
 
   constructor(id: number, spec: GenerateRequest) {
     const prompt = spec.promptIds.length;
     this.id = id;
     this.spec = spec;
+    this.adjuster = spec.adjustments ? new LogitAdjuster(spec.adjustments) : null;
     this.tokens = new Int32Array(prompt + spec.maxNewTokens);
     this.tokens.set(spec.promptIds);
     this.known = prompt;
     this.end = prompt + Math.max(spec.maxNewTokens - 1, 0);
+    this.pages = new Int32Array(pagesFor(this.end));
     const promptStart = spec.logprobs?.promptStart ?? -1;
     this.rowsBegin = promptStart < 0 ? prompt - 1 : Math.max(promptStart - 1, 0);
     this.rowsEnd = spec.maxNewTokens > 0 ? this.end : prompt - 1;
@@ -48,9 +61,20 @@ export class Request {
     return this.spec.promptIds.length;
   }
 
-  /** True once the whole prompt is in planned steps: what remains is one token a step. */
+  /** Output tokens known so far. */
+  get generated(): number {
+    return this.known - this.promptLength;
+  }
+
+  /** True when all known tokens are in planned steps: what remains is one token a step. */
   get decoding(): boolean {
-    return this.planned >= this.promptLength;
+    return this.planned >= this.known || this.planned === this.known - 1;
+  }
+
+  /** Takes the next token of the output. */
+  push(token: number): void {
+    this.tokens[this.known++] = token;
+    this.adjuster?.count(token);
   }
 
   /** Logits rows that computing the positions [begin, end) takes. */
@@ -61,7 +85,7 @@ export class Request {
 
 /** @throws RangeError with a sentence if a request is not one that the engine can ever run. */
 export function checkRequest(request: GenerateRequest, limits: EngineLimits): void {
-  const { promptIds, maxNewTokens, sampling, logprobs } = request;
+  const { promptIds, maxNewTokens, sampling, adjustments, logprobs } = request;
   const total = promptIds.length + maxNewTokens;
   const most = Math.min(limits.contextLength, limits.maxTotalTokens);
   if (promptIds.length === 0) refuse("its prompt is empty");
@@ -76,6 +100,7 @@ export function checkRequest(request: GenerateRequest, limits: EngineLimits): vo
   if (!Number.isInteger(topK) || (topK < 1 && topK !== -1)) refuse(`topK is ${topK}`);
   if (!(minP >= 0 && minP <= 1)) refuse(`minP is ${minP}`);
   if (!Number.isSafeInteger(seed) || seed < 0) refuse(`seed is ${seed}`);
+  if (adjustments) checkAdjustments(adjustments, maxNewTokens, limits.vocabSize);
   if (logprobs === null) return;
   const { promptStart, topCount } = logprobs;
   if (!Number.isInteger(promptStart) || promptStart < -1 || promptStart > promptIds.length) {
@@ -83,6 +108,26 @@ export function checkRequest(request: GenerateRequest, limits: EngineLimits): vo
   }
   if (!Number.isInteger(topCount) || topCount < 0 || topCount > topMax)
     refuse(`topCount is ${topCount}`);
+}
+
+function checkAdjustments(a: LogitAdjustments, maxNewTokens: number, vocabSize: number): void {
+  if (!isFloat(a.frequencyPenalty)) refuse(`frequencyPenalty is ${a.frequencyPenalty}`);
+  if (!isFloat(a.presencePenalty)) refuse(`presencePenalty is ${a.presencePenalty}`);
+  if (!isFloat(a.repetitionPenalty) || a.repetitionPenalty <= 0)
+    refuse(`repetitionPenalty is ${a.repetitionPenalty}`);
+  const { minNewTokens } = a;
+  if (!Number.isInteger(minNewTokens) || minNewTokens < 0 || minNewTokens > maxNewTokens)
+    refuse(`minNewTokens is ${minNewTokens} of at most ${maxNewTokens}`);
+  const isToken = (id: number) => Number.isInteger(id) && id >= 0 && id < vocabSize;
+  const wrong = a.logitBias.find(([id, bias]) => !isToken(id) || !isFloat(bias));
+  if (wrong) refuse(`the bias of token ${wrong[0]} is ${wrong[1]}`);
+  const stranger = a.blockedTokenIds.find((id) => !isToken(id));
+  if (stranger !== undefined) refuse(`blocked token ${stranger} is not below ${vocabSize}`);
+}
+
+/** Finite in single precision. */
+function isFloat(value: number): boolean {
+  return Number.isFinite(Math.fround(value));
 }
 
 function refuse(what: string): never {

@@ -12,14 +12,16 @@ export function writeStep(plan: StepPlan, step: StepWriter): void {
     const end = plan.ends[i]!;
     step.addRequest(plan.begins[i]!, request.pages, pagesFor(end));
     for (let position = plan.begins[i]!; position < end; position++) {
-      if (position < request.known) step.addId(request.tokens[position]!);
-      else step.addSampledId(request.drawRow);
-      if (request.rowCount(position, position + 1) > 0) addRow(step, request, position);
+      const pendingRow = position < request.known ? -1 : request.drawRow;
+      if (pendingRow < 0) step.addId(request.tokens[position]!);
+      else step.addSampledId(pendingRow);
+      if (request.rowCount(position, position + 1) > 0) addRow(step, request, position, pendingRow);
     }
   });
 }
 
-function addRow(step: StepWriter, request: Request, position: number): void {
+/** @param pendingRow where the step before draws the token at `position`; -1 if that is known. */
+function addRow(step: StepWriter, request: Request, position: number, pendingRow: number): void {
   const { sampling, logprobs } = request.spec;
   const topCount = logprobs?.topCount ?? 0;
   if (position + 1 < request.promptLength) {
@@ -27,6 +29,7 @@ function addRow(step: StepWriter, request: Request, position: number): void {
   } else {
     request.drawRow = step.rowCount;
     step.addDraw(sampling, position + 1, topCount, logprobs !== null);
+    request.adjuster?.adjust(step, position + 1 - request.promptLength, pendingRow);
   }
 }
 
@@ -40,34 +43,45 @@ export function applyResults(
   let row = 0;
   plan.requests.forEach((request, i) => {
     const end = plan.ends[i]!;
-    const rowsEnd = row + request.rowCount(plan.begins[i]!, end);
-    let position = Math.max(plan.begins[i]!, request.rowsBegin);
-    for (; row < rowsEnd; row++, position++) {
+    const rowsEnd = row + plan.rowCounts[i]!;
+    if (areTokens(results, row, rowsEnd)) scheduler.computed(request, end);
+    for (; row < rowsEnd; row++) {
       // Ended meanwhile: by an abort, or by a stop token that came after this step was planned.
-      if (!request.finished) applyRow(request, position, results, row, scheduler, events);
+      if (!request.finished) applyRow(request, results, row, scheduler, events);
     }
     const promptOnly = request.spec.maxNewTokens === 0 && end === request.promptLength;
     if (promptOnly && !request.finished) finish(request, { type: "length" }, scheduler, events);
   });
 }
 
+/** What led to logits that are not finite must not be shared through the cache. */
+function areTokens(results: StepResults, begin: number, end: number): boolean {
+  for (let row = begin; row < end; row++) if (results.token(row) < 0) return false;
+  return true;
+}
+
+/** Rows come in order of position, each once: this one is that of `request.rowsBegin`. */
 function applyRow(
   request: Request,
-  position: number,
   results: StepResults,
   row: number,
   scheduler: Scheduler,
   events: EventWriter,
 ): void {
   const { logprobs, stopTokenIds, maxNewTokens } = request.spec;
+  const position = request.rowsBegin++;
   const token = results.token(row);
   if (token < 0) {
-    const message = `The logits at position ${position} are not finite; the weights may be damaged`;
+    const cause = request.adjuster
+      ? "its biases leave no token, or the weights are damaged"
+      : "the weights may be damaged";
+    const message = `The logits at position ${position} are not finite; ${cause}`;
     finish(request, { type: "abort", message }, scheduler, events);
   } else if (position + 1 < request.promptLength) {
     events.logprob("promptLogprob", request.id, results, row);
   } else {
-    request.tokens[request.known++] = token;
+    request.push(token);
+    scheduler.totals.generatedTokens++;
     if (logprobs === null) events.token(request.id, token);
     else events.logprob("tokenLogprob", request.id, results, row);
     if (stopTokenIds.includes(token)) {

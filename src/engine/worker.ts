@@ -46,8 +46,7 @@ function serve({ loop, close }: LoadedEngine, port: MessagePort): void {
     const bell = Atomics.load(control, cells.bell);
     open = takeCommands(port, loop);
     if (!open) loop.abortAll();
-    else if (loop.idle) Atomics.wait(control, cells.bell, bell);
-    else loop.turn();
+    else if (!loop.idle) loop.turn();
     const events = loop.takeEvents();
     if (events) {
       awaitAcknowledged(sent - maxUnacknowledged + 1);
@@ -55,6 +54,8 @@ function serve({ loop, close }: LoadedEngine, port: MessagePort): void {
         events.words.buffer,
       ]);
       sent = (sent + 1) | 0;
+    } else if (open && loop.idle) {
+      Atomics.wait(control, cells.bell, bell);
     }
   }
   close();
@@ -63,9 +64,10 @@ function serve({ loop, close }: LoadedEngine, port: MessagePort): void {
 /** Applies all commands that have come; false once the engine is to close. */
 function takeCommands(port: MessagePort, loop: EngineLoop): boolean {
   for (let next; (next = receiveMessageOnPort(port));) {
-    const { submits, aborts, close } = next.message as Commands;
+    const { submits, aborts, flushCache, close } = next.message as Commands;
     for (const { id, request } of submits) loop.submit(id, request);
     for (const id of aborts) loop.abort(id);
+    if (flushCache) send(port, { type: "flushed", done: loop.flushCache() });
     if (close) return false;
   }
   return true;

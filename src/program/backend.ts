@@ -23,13 +23,14 @@ export const backendSymbols = {
 } as const;
 
 /** Constants of servebench.h. */
-export const abiVersion = 1;
+export const abiVersion = 2;
 /** Tokens in a KV page. */
 export const pageTokens = 16;
 /** Most alternatives reported with a sampled token. */
 export const topMax = 20;
 export const stepHeaderWords = 8;
 export const samplingWords = 10;
+export const adjustWords = 6;
 export const resultWords = 4;
 
 export type BackendName = "cpu" | "null";

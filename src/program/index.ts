@@ -12,4 +12,10 @@ export {
 } from "./device.ts";
 export { ProgramBuilder, type Cache, type Value } from "./builder.ts";
 export { Program } from "./program.ts";
-export { StepResults, StepWriter, type DrawParams, type ProgramLimits } from "./step.ts";
+export {
+  StepResults,
+  StepWriter,
+  type DrawParams,
+  type ProgramLimits,
+  type RowAdjustment,
+} from "./step.ts";

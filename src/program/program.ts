@@ -19,7 +19,8 @@ export class Program {
    * refer to the tokens of this one (`StepWriter.addSampledId`).
    */
   run(step: StepWriter): number {
-    return this.#backend.run(this.#handle, step.words, step.finish());
+    const count = step.finish(); // may replace `words`
+    return this.#backend.run(this.#handle, step.words, count);
   }
 
   /** Blocks until the step has ended and fills `results`. Each ticket once, in order. */

@@ -1,5 +1,12 @@
 /** What goes into a step and what comes out: the flat arrays of sb_run and sb_wait, reused from step to step. */
-import { abiVersion, resultWords, samplingWords, stepHeaderWords, topMax } from "./backend.ts";
+import {
+  abiVersion,
+  adjustWords,
+  resultWords,
+  samplingWords,
+  stepHeaderWords,
+  topMax,
+} from "./backend.ts";
 
 /** The most that one step may hold, and the size of the KV pool. */
 export interface ProgramLimits {
@@ -27,21 +34,36 @@ export interface DrawParams {
   readonly seed: number;
 }
 
+/** What is done to the logits of a row before anything else; the engine's LogitAdjuster has this shape. */
+export interface RowAdjustment {
+  /** Subtracted from the logit of a generated token as often as it was generated. */
+  readonly frequencyPenalty: number;
+  /** Subtracted once. */
+  readonly presencePenalty: number;
+  /** Above 0; then divides the logit if that is positive, else multiplies it. */
+  readonly repetitionPenalty: number;
+  /** {token, count} pairs by ascending token: what was generated so far. */
+  readonly counts: Int32Array;
+  /** Pairs of `counts` that are in use. */
+  readonly countedTokens: number;
+  /** {token, fp32 bits} pairs by ascending token; added last, -Infinity forbids the token. */
+  readonly biases: Int32Array;
+}
+
 const noLimit = 0x7fffffff;
 const none = -1;
 const greedyBelow = 1e-6;
-/** The ends of fp32: a number beyond them would reach the device as infinity, or as zero. */
-const floatMax = 3e38;
-const floatMin = 2 ** -149;
+/** What is above 0 or finite stays so as fp32: the device refuses a whole step for a single wrong number. */
+const positive = (value: number) => (value > 0 ? Math.max(value, 1e-30) : value);
+const finite = (value: number) => (value < Infinity ? Math.min(value, 1e30) : value);
 
 /**
  * Writes the description of a step. Use: `reset`, then for each request `addRequest`, its ids, and a row
- * (`addDraw`, `addTarget`) right after each id whose logits are wanted. Allocates nothing per token. Exceeding a
- * limit of the program is a programmer's error: a RangeError.
+ * (`addDraw`, `addTarget`) right after each id whose logits are wanted, and `adjustRow` right after its row.
+ * Allocates nothing per token, but that its room for adjustments doubles when it must. Exceeding a limit of the
+ * program is a programmer's error: a RangeError.
  */
 export class StepWriter {
-  /** The packed step, valid after `finish`. */
-  readonly words: Int32Array;
   readonly #limits: ProgramLimits;
   readonly #ids: Int32Array;
   readonly #begin: Int32Array;
@@ -51,10 +73,15 @@ export class StepWriter {
   readonly #rows: Int32Array;
   readonly #sampling: Int32Array;
   readonly #samplingFloats: Float32Array;
+  /** Their length has no limit: it is what requests have generated so far. */
+  #adjustments = new Int32Array(1024);
+  #adjustmentFloats = new Float32Array(this.#adjustments.buffer);
+  #words: Int32Array;
   #tokenCount = 0;
   #requestCount = 0;
   #rowCount = 0;
   #entryCount = 0;
+  #adjustmentCount = 0;
 
   constructor(limits: ProgramLimits) {
     const { tokens, requests, rows, tableEntries } = limits;
@@ -68,7 +95,12 @@ export class StepWriter {
     this.#sampling = new Int32Array(rows * samplingWords);
     this.#samplingFloats = new Float32Array(this.#sampling.buffer);
     const arrays = tokens + 3 * requests + 2 + tableEntries + rows * (1 + samplingWords);
-    this.words = new Int32Array(stepHeaderWords + arrays);
+    this.#words = new Int32Array(stepHeaderWords + arrays);
+  }
+
+  /** The packed step after `finish`, and until the next. */
+  get words(): Int32Array {
+    return this.#words;
   }
 
   get tokenCount(): number {
@@ -85,6 +117,7 @@ export class StepWriter {
 
   reset(): void {
     this.#tokenCount = this.#requestCount = this.#rowCount = this.#entryCount = 0;
+    this.#adjustmentCount = 0;
   }
 
   /**
@@ -124,8 +157,8 @@ export class StepWriter {
   addDraw(params: DrawParams, position: number, topCount = 0, logprobs = topCount > 0): void {
     const { temperature, topP, topK, minP, seed } = params;
     const at = this.#addRow(none, topCount, logprobs);
-    this.#samplingFloats[at + 1] = temperature < greedyBelow ? 0 : Math.min(temperature, floatMax);
-    this.#samplingFloats[at + 2] = Math.max(topP, floatMin);
+    this.#samplingFloats[at + 1] = temperature < greedyBelow ? 0 : finite(temperature);
+    this.#samplingFloats[at + 2] = positive(topP);
     this.#samplingFloats[at + 3] = minP;
     this.#sampling[at + 4] = topK === -1 ? noLimit : Math.min(topK, noLimit);
     this.#sampling[at + 5] = (seed % 2 ** 32) | 0;
@@ -143,22 +176,53 @@ export class StepWriter {
     this.#sampling.fill(0, at + 5, at + 8);
   }
 
+  /**
+   * Adjusts the logits of the last row. The token that row `pendingRow` of the preceding step draws, which the host
+   * need not know yet, is counted as one more; -1: none is.
+   */
+  adjustRow(adjustment: RowAdjustment, pendingRow = none): void {
+    const { counts, countedTokens, biases } = adjustment;
+    const pending = pendingRow === none ? 0 : 1;
+    const at = this.#adjustmentCount;
+    const countsAt = at + adjustWords + 2 * pending;
+    const biasesAt = countsAt + 2 * countedTokens;
+    this.#adjustmentCount = biasesAt + biases.length;
+    this.#reserveAdjustments(this.#adjustmentCount);
+    const [words, floats] = [this.#adjustments, this.#adjustmentFloats];
+    words[at] = this.#rowCount - 1;
+    floats[at + 1] = adjustment.frequencyPenalty;
+    floats[at + 2] = adjustment.presencePenalty;
+    floats[at + 3] = positive(adjustment.repetitionPenalty);
+    words[at + 4] = countedTokens + pending;
+    words[at + 5] = biases.length / 2;
+    if (pending) {
+      words[countsAt - 2] = -1 - pendingRow;
+      words[countsAt - 1] = 1;
+    }
+    for (let i = 0; i < 2 * countedTokens; i++) words[countsAt + i] = counts[i]!;
+    words.set(biases, biasesAt);
+  }
+
   /** Packs the step into `words`; returns how many it takes. */
   finish(): number {
     const [T, R, L, W] = [this.#tokenCount, this.#requestCount, this.#rowCount, this.#entryCount];
+    const A = this.#adjustmentCount;
+    const count = stepHeaderWords + T + (R + 1) + R + (R + 1) + W + L * (1 + samplingWords) + A;
     this.#begin[R] = T;
     this.#pages[R] = W;
-    const words = this.words;
+    if (count > this.#words.length) this.#words = new Int32Array(2 * count);
+    const words = this.#words;
     words[0] = abiVersion;
     words[1] = T;
     words[2] = R;
     words[3] = L;
     words[4] = W;
-    words.fill(0, 5, stepHeaderWords);
+    words[5] = A;
+    words.fill(0, 6, stepHeaderWords);
     let at = stepHeaderWords;
-    const put = (array: Int32Array, count: number) => {
-      words.set(array.subarray(0, count), at);
-      at += count;
+    const put = (array: Int32Array, length: number) => {
+      words.set(array.subarray(0, length), at);
+      at += length;
     };
     put(this.#ids, T);
     put(this.#begin, R + 1);
@@ -167,7 +231,8 @@ export class StepWriter {
     put(this.#table, W);
     put(this.#rows, L);
     put(this.#sampling, L * samplingWords);
-    return at;
+    put(this.#adjustments, A);
+    return count;
   }
 
   /** Words 0, 8 and 9 of a row; returns where its words begin. */
@@ -179,6 +244,14 @@ export class StepWriter {
     this.#sampling[at + 8] = topCount;
     this.#sampling[at + 9] = Number(logprobs);
     return at;
+  }
+
+  #reserveAdjustments(words: number): void {
+    if (words <= this.#adjustments.length) return;
+    const larger = new Int32Array(2 * words);
+    larger.set(this.#adjustments);
+    this.#adjustments = larger;
+    this.#adjustmentFloats = new Float32Array(larger.buffer);
   }
 
   #room(what: string, used: number, more: number, limit: number): void {

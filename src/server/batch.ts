@@ -4,8 +4,8 @@ import type { LogprobRequest } from "../engine/api.ts";
 import type { ServerContext } from "./context.ts";
 import { clientGone, failed, type RequestError } from "./errors.ts";
 import { Generation } from "./generation.ts";
-import { checkChoiceCount, checkTokenIds, outputLength } from "./prompts.ts";
-import { type Sampling, seedOf } from "./sampling.ts";
+import { checkBiasIds, checkChoiceCount, checkTokenIds, outputLength } from "./prompts.ts";
+import { adjustmentsOf, type Sampling, seedOf } from "./sampling.ts";
 
 /** One prompt and how to continue it. */
 export interface Job {
@@ -68,17 +68,28 @@ export class Batch {
 
 /** One engine request for each choice; they differ in their seeds. */
 function choicesOf(context: ServerContext, { promptIds, sampling, logprobs }: Job) {
-  checkTokenIds(sampling.stopTokenIds, context.engine.limits.vocabSize, "stop_token_ids");
+  const { vocabSize } = context.engine.limits;
+  checkTokenIds(sampling.stopTokenIds, vocabSize, "stop_token_ids");
+  checkBiasIds(sampling.logitBias, vocabSize);
   const maxNewTokens = outputLength(context, promptIds.length, sampling.maxNewTokens);
-  const stopTokenIds = sampling.ignoreEos
-    ? []
-    : [...context.model.eosIds, ...sampling.stopTokenIds];
+  const endIds = [...context.model.eosIds, ...sampling.stopTokenIds];
+  const stopTokenIds = sampling.ignoreEos ? [] : endIds;
+  // A tokenizer may name an end that the model lacks.
+  const blocked = endIds.filter((id) => id < vocabSize);
+  const adjustments = adjustmentsOf(sampling, maxNewTokens, blocked);
   return Array.from({ length: sampling.choiceCount }, (_, choice) => {
     const seed = seedOf(sampling, choice, context.drawSeed);
     const seeded = { ...sampling.params, seed };
     return {
       sampling,
-      request: { promptIds, maxNewTokens, logprobs, stopTokenIds, sampling: seeded },
+      request: {
+        promptIds,
+        maxNewTokens,
+        logprobs,
+        stopTokenIds,
+        sampling: seeded,
+        ...(adjustments && { adjustments }),
+      },
     };
   });
 }

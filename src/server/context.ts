@@ -20,6 +20,7 @@ export interface DefaultSampling {
   readonly topP?: number;
   readonly topK?: number;
   readonly minP?: number;
+  readonly repetitionPenalty?: number;
 }
 
 export interface ServedModel {

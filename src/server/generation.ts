@@ -6,6 +6,7 @@ import type { Engine, FinishReason, GenerateRequest, TokenLogprob } from "../eng
 import { Detokenizer } from "../tokenizer/detokenizer.ts";
 import type { TokenBytes } from "../tokenizer/tokenizer.ts";
 import type { Sampling } from "./sampling.ts";
+import { StopPatterns } from "./stop-patterns.ts";
 import { StopStrings } from "./stop-strings.ts";
 
 /** Why a generation ended, in the form of /generate's `finish_reason`. */
@@ -19,11 +20,11 @@ export type Finish =
       readonly err_type: string;
     };
 
-const aborted = (message: string): Finish => ({
+const aborted = (message: string, status = 500, type = "InternalServerError"): Finish => ({
   type: "abort",
   message,
-  status_code: 500,
-  err_type: "InternalServerError",
+  status_code: status,
+  err_type: type,
 });
 
 /** Called after every token, also when `delta` is empty because the text is not decided yet, and at the end. */
@@ -38,6 +39,10 @@ export class Generation {
   /** One for each output id, if logprobs were asked for. */
   readonly outputLogprobs: TokenLogprob[] = [];
   promptLogprobs: readonly TokenLogprob[] = [];
+  /** Prompt tokens that the prefix cache spared. */
+  cachedTokens = 0;
+  /** How often it began to run: more than once when the KV pool had run out. */
+  admissions = 0;
   /** Null while it runs. */
   finish: Finish | null = null;
 
@@ -46,6 +51,7 @@ export class Generation {
   private readonly listener: GenerationListener;
   private readonly detokenizer: Detokenizer;
   private readonly stopStrings: StopStrings;
+  private readonly stopPatterns: StopPatterns;
   private readonly trimStop: boolean;
   private readonly engineId: number;
   /** Text of the last token, which goes out with the news of the end. */
@@ -55,7 +61,7 @@ export class Generation {
     engine: Engine,
     bytes: TokenBytes,
     request: GenerateRequest,
-    sampling: Pick<Sampling, "stopStrings" | "trimStop" | "skipSpecialTokens">,
+    sampling: Pick<Sampling, "stopStrings" | "stopPatterns" | "trimStop" | "skipSpecialTokens">,
     listener: GenerationListener,
   ) {
     this.engine = engine;
@@ -65,8 +71,12 @@ export class Generation {
     const { skipSpecialTokens } = sampling;
     this.detokenizer = new Detokenizer(bytes, { skipSpecialTokens, continues: true });
     this.stopStrings = new StopStrings(sampling.stopStrings);
+    this.stopPatterns = new StopPatterns(sampling.stopPatterns);
     this.trimStop = sampling.trimStop;
     this.engineId = engine.submit(request, {
+      onAdmitted: (cachedTokens) => {
+        if (this.admissions++ === 0) this.cachedTokens = cachedTokens;
+      },
       onPromptLogprobs: (logprobs) => (this.promptLogprobs = logprobs),
       onToken: (token, logprob) => this.take(token, logprob),
       onFinish: (reason) => this.end(reason),
@@ -87,8 +97,13 @@ export class Generation {
     const isStopToken = this.request.stopTokenIds.includes(token);
     let delta = "";
     if (!isStopToken || !this.trimStop) {
-      delta = this.stopStrings.push(this.detokenizer.push(token));
-      if (this.stopStrings.matched !== null) return this.stopAtString(delta);
+      const piece = this.detokenizer.push(token);
+      delta = this.stopStrings.push(piece);
+      const { matched } = this.stopStrings;
+      if (matched !== null) return this.stop(matched, delta, this.trimStop);
+      const pattern = this.stopPatterns.push(piece);
+      if (pattern !== null) return this.stop(pattern, delta, false);
+      if (this.stopPatterns.isExhausted) return this.giveUp("stop_regex takes too long to search.");
     }
     this.text += delta;
     // The engine says at once how it ends; the last token's text goes out together with that.
@@ -96,15 +111,20 @@ export class Generation {
     else this.listener(delta);
   }
 
-  private stopAtString(shown: string): void {
-    const matched = this.stopStrings.matched!;
-    const delta = this.trimStop
-      ? shown
-      : shown + this.stopStrings.release() + this.detokenizer.flush();
+  /** @param trimmed leaves out what the stop strings hold back: the one found and what follows. */
+  private stop(matched: string, shown: string, trimmed: boolean): void {
+    const delta = trimmed ? shown : shown + this.stopStrings.release() + this.detokenizer.flush();
     this.text += delta;
     this.finish = { type: "stop", matched };
     this.engine.abort(this.engineId);
     this.listener(delta);
+  }
+
+  /** Ends it as the request's own fault. */
+  private giveUp(message: string): void {
+    this.finish = aborted(message, 400, "BadRequestError");
+    this.engine.abort(this.engineId);
+    this.listener("");
   }
 
   private end(reason: FinishReason): void {

@@ -17,6 +17,7 @@ export const requestFields = {
   ...samplingFields,
   model: string.nullish(),
   max_tokens: integer.nullish(),
+  min_tokens: integer.nullish(),
   seed: integer.nullish(),
   stream: boolean.nullish(),
   stream_options: z
@@ -45,7 +46,6 @@ export const streamOptions = (fields: RequestFields["stream_options"]): StreamOp
 /** Fields of both endpoints that are refused for now, with the values that ask for nothing. */
 export const notBuilt: Neutral = {
   ...samplingNotBuilt,
-  min_tokens: [0],
   custom_logit_processor: [],
   lora_path: [],
   return_hidden_states: [false],

@@ -100,6 +100,15 @@ export function checkTokenIds(ids: readonly number[], vocabSize: number, field: 
   throw refused(`${field}: token id ${wrong} is not in the vocabulary [0, ${vocabSize - 1}].`);
 }
 
+/** SGLang's sentence, in its own grammar. */
+export function checkBiasIds(
+  biases: readonly (readonly [id: number, bias: number])[],
+  vocabSize: number,
+): void {
+  const wrong = biases.find(([id]) => id < 0 || id >= vocabSize);
+  if (wrong) throw refused(`logit_bias must has keys in [0, ${vocabSize - 1}], got ${wrong[0]}.`);
+}
+
 const tooLong = (count: number | string, contextLength: number) =>
   refused(
     `The input (${count} tokens) is longer than the model's context length (${contextLength} tokens).`,

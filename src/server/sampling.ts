@@ -1,9 +1,10 @@
 /** Sampling fields as the endpoints take them, and what they mean to the engine. */
 import { z } from "zod";
-import type { SamplingParams } from "../engine/api.ts";
+import type { LogitAdjustments, SamplingParams } from "../engine/api.ts";
 import { describe } from "./body.ts";
 import type { DefaultSampling } from "./context.ts";
-import { refused } from "./errors.ts";
+import { malformed, refused } from "./errors.ts";
+import type { StopPattern } from "./stop-patterns.ts";
 
 export const number = z.number("a number");
 export const integer = z.int({
@@ -14,14 +15,21 @@ export const string = z.string("a string");
 /** Checked later, or by other means. */
 export const anything = z.unknown().optional();
 
+const strings = z.union([string, z.array(string)], "a string or a list of strings");
+
 /** Fields of completions, chat and sampling_params alike; null means the default everywhere. */
 export const samplingFields = {
   temperature: number.nullish(),
   top_p: number.nullish(),
   top_k: integer.nullish(),
   min_p: number.nullish(),
+  frequency_penalty: number.nullish(),
+  presence_penalty: number.nullish(),
+  repetition_penalty: number.nullish(),
+  logit_bias: z.record(z.string(), number, "an object of token ids and numbers").nullish(),
   n: integer.nullish(),
-  stop: z.union([string, z.array(string)], "a string or a list of strings").nullish(),
+  stop: strings.nullish(),
+  stop_regex: strings.nullish(),
   stop_token_ids: z.array(integer, "a list of token ids").nullish(),
   ignore_eos: boolean.nullish(),
   skip_special_tokens: boolean.nullish(),
@@ -33,15 +41,10 @@ type SamplingFields = z.output<z.ZodObject<typeof samplingFields>>;
 export type Neutral = Readonly<Record<string, readonly (string | number | boolean)[]>>;
 
 export const samplingNotBuilt: Neutral = {
-  presence_penalty: [0],
-  frequency_penalty: [0],
-  repetition_penalty: [1],
-  logit_bias: [],
   regex: [],
   json_schema: [],
   ebnf: [],
   structural_tag: [],
-  stop_regex: [],
   custom_params: [],
 };
 
@@ -58,16 +61,26 @@ export function refuseNotBuilt(body: object, notBuilt: Neutral, at = ""): void {
   }
 }
 
+type Penalties = Pick<
+  LogitAdjustments,
+  "frequencyPenalty" | "presencePenalty" | "repetitionPenalty"
+>;
+
 /** How one prompt is continued. */
 export interface Sampling {
   /** null: as many as the context has room for. */
   readonly maxNewTokens: number | null;
   readonly params: Omit<SamplingParams, "seed">;
+  readonly penalties: Penalties;
+  /** Ids may still be strangers to the model. */
+  readonly logitBias: LogitAdjustments["logitBias"];
+  readonly minNewTokens: number;
   /** null: a random one for each choice. */
   readonly seed: number | null;
   /** Number of continuations of each prompt. */
   readonly choiceCount: number;
   readonly stopStrings: readonly string[];
+  readonly stopPatterns: readonly StopPattern[];
   readonly stopTokenIds: readonly number[];
   readonly ignoreEos: boolean;
   /** Leaves a stop string or stop token out of the text. */
@@ -79,6 +92,7 @@ export interface Sampling {
 export interface SamplingSource {
   readonly lengthField: "max_tokens" | "max_new_tokens" | "max_completion_tokens";
   readonly maxNewTokens: number | null;
+  readonly minNewTokens: number;
   readonly seed: number | null | undefined;
   readonly defaults: DefaultSampling;
 }
@@ -90,14 +104,14 @@ function check(ok: boolean, name: string, rule: string, value: number): void {
 /** Checks ranges and fills in defaults. Throws a 400 with SGLang's sentences. */
 export function toSampling(
   fields: SamplingFields,
-  { lengthField, maxNewTokens, seed, defaults }: SamplingSource,
+  { lengthField, maxNewTokens, minNewTokens, seed, defaults }: SamplingSource,
 ): Sampling {
   const temperature = fields.temperature ?? defaults.temperature ?? 1;
   const topP = fields.top_p ?? defaults.topP ?? 1;
   const topK = fields.top_k ?? defaults.topK ?? -1;
   const minP = fields.min_p ?? defaults.minP ?? 0;
   const choiceCount = fields.n ?? 1;
-  const stopStrings = typeof fields.stop === "string" ? [fields.stop] : (fields.stop ?? []);
+  const stopStrings = textsOf(fields.stop, "stop");
 
   check(temperature >= 0, "temperature", "a non-negative finite number", temperature);
   check(topP > 0 && topP <= 1, "top_p", "in (0, 1]", topP);
@@ -105,18 +119,100 @@ export function toSampling(
   check(minP >= 0 && minP <= 1, "min_p", "in [0, 1]", minP);
   check(choiceCount >= 1 && choiceCount <= 128, "n", "in [1, 128]", choiceCount);
   if (maxNewTokens !== null) check(maxNewTokens >= 0, lengthField, "at least 0", maxNewTokens);
-  if (stopStrings.includes("")) throw refused("stop must not hold an empty string.");
+  checkMinNewTokens(minNewTokens, lengthField, maxNewTokens);
 
   return {
     maxNewTokens,
     params: { temperature, topP, topK, minP },
+    penalties: penaltiesOf(fields, defaults),
+    logitBias: logitBiasOf(fields.logit_bias ?? {}),
+    minNewTokens,
     seed: seed ?? null,
     choiceCount,
     stopStrings,
+    stopPatterns: textsOf(fields.stop_regex, "stop_regex").map(toPattern),
     stopTokenIds: fields.stop_token_ids ?? [],
     ignoreEos: fields.ignore_eos ?? false,
     trimStop: !(fields.no_stop_trim ?? false),
     skipSpecialTokens: fields.skip_special_tokens ?? true,
+  };
+}
+
+function textsOf(value: string | string[] | null | undefined, name: string): string[] {
+  const list = typeof value === "string" ? [value] : (value ?? []);
+  if (list.includes("")) throw refused(`${name} must not hold an empty string.`);
+  return list;
+}
+
+function toPattern(text: string): StopPattern {
+  try {
+    return { text, regex: new RegExp(text, "g") };
+  } catch (error) {
+    throw refused(`stop_regex: ${describe(text)}: ${(error as Error).message}.`);
+  }
+}
+
+function checkMinNewTokens(
+  minNewTokens: number,
+  lengthField: SamplingSource["lengthField"],
+  maxNewTokens: number | null,
+): void {
+  const name = lengthField === "max_new_tokens" ? "min_new_tokens" : "min_tokens";
+  const most = maxNewTokens === null ? lengthField : `${lengthField}(${maxNewTokens})`;
+  const ok = minNewTokens >= 0 && minNewTokens <= (maxNewTokens ?? Infinity);
+  check(ok, name, `in [0, ${most}]`, minNewTokens);
+}
+
+function penaltiesOf(fields: SamplingFields, defaults: DefaultSampling): Penalties {
+  const frequencyPenalty = fields.frequency_penalty ?? 0;
+  const presencePenalty = fields.presence_penalty ?? 0;
+  const repetitionPenalty = fields.repetition_penalty ?? defaults.repetitionPenalty ?? 1;
+  check(Math.abs(frequencyPenalty) <= 2, "frequency_penalty", "in [-2, 2]", frequencyPenalty);
+  check(Math.abs(presencePenalty) <= 2, "presence_penalty", "in [-2, 2]", presencePenalty);
+  check(
+    repetitionPenalty > 0 && repetitionPenalty <= 2,
+    "repetition_penalty",
+    "in (0, 2] (1.0 = no penalty)",
+    repetitionPenalty,
+  );
+  return { frequencyPenalty, presencePenalty, repetitionPenalty };
+}
+
+/** Every step hands all of them to the device. */
+const biasesMax = 1024;
+
+function logitBiasOf(biases: Readonly<Record<string, number>>): Sampling["logitBias"] {
+  const entries = Object.entries(biases);
+  check(
+    entries.length <= biasesMax,
+    "logit_bias",
+    `of at most ${biasesMax} tokens`,
+    entries.length,
+  );
+  return entries.map(([key, bias]) => {
+    const id = Number(key);
+    if (!Number.isSafeInteger(id) || String(id) !== key) {
+      throw malformed(`logit_bias: expected token ids as keys, got ${describe(key)}.`);
+    }
+    check(Number.isFinite(Math.fround(bias)), `logit_bias.${key}`, "finite in 32 bits", bias);
+    return [id, bias];
+  });
+}
+
+/** What the engine does to the logits; undefined where nothing is asked for. */
+export function adjustmentsOf(
+  { penalties, logitBias, minNewTokens }: Sampling,
+  maxNewTokens: number,
+  blockedTokenIds: readonly number[],
+): LogitAdjustments | undefined {
+  const { frequencyPenalty, presencePenalty, repetitionPenalty } = penalties;
+  const penalized = frequencyPenalty !== 0 || presencePenalty !== 0 || repetitionPenalty !== 1;
+  if (!penalized && logitBias.length === 0 && minNewTokens === 0) return undefined;
+  return {
+    ...penalties,
+    logitBias,
+    minNewTokens: Math.min(minNewTokens, maxNewTokens),
+    blockedTokenIds,
   };
 }
 

@@ -149,7 +149,13 @@ function serverContext(
 }
 
 function defaultSampling(generationConfig: Readonly<Record<string, unknown>>): DefaultSampling {
-  const names = { temperature: "temperature", topP: "top_p", topK: "top_k", minP: "min_p" };
+  const names: Record<keyof DefaultSampling, string> = {
+    temperature: "temperature",
+    topP: "top_p",
+    topK: "top_k",
+    minP: "min_p",
+    repetitionPenalty: "repetition_penalty",
+  };
   const given = Object.entries(names)
     .map(([name, key]) => [name, generationConfig[key]] as const)
     .filter(([, value]) => typeof value === "number");

@@ -30,6 +30,9 @@ const requests = prompts.map((prompt, i): GenerateRequest => ({
   logprobs: { promptStart: 0, topCount: 1 },
 }));
 
+/** What the engines of all runs have done. */
+const seen = { cachedTokens: 0, retractions: 0 };
+
 /** Every token and logprob that each request is told. */
 function run(some: readonly GenerateRequest[], options: Partial<EngineOptions>): string[] {
   const weights = { kind: "dummy" } as const;
@@ -46,7 +49,11 @@ function run(some: readonly GenerateRequest[], options: Partial<EngineOptions>):
     const events = engine.loop.takeEvents();
     if (events === null) continue;
     readEvents(events, {
-      onLoad: () => {},
+      onLoad: ({ cachedTokens, retractions }) => {
+        seen.cachedTokens += cachedTokens;
+        seen.retractions += retractions;
+      },
+      onAdmitted: () => {},
       onToken: (id, _token, logprob) => note(id, logprob),
       onPromptLogprob: note,
       onFinish: note,
@@ -65,6 +72,26 @@ for (const dtype of ["bfloat16", "float32"] as const) {
     }
     expect(run(requests, { dtype, maxRunning: 3, maxTotalTokens: 256 })).toEqual(alone);
     expect(run(requests, { dtype, threads: 1 })).toEqual(alone);
+  });
+
+  test(`${dtype}: from the cache, and retracted`, () => {
+    // Prompt logprobs would keep prompts out of the cache.
+    const plain = requests.map((request) => ({
+      ...request,
+      logprobs: { promptStart: -1, topCount: 1 },
+    }));
+    const alone = plain.map((request) => run([request], { dtype, maxRunning: 1 })[0]!);
+    const before = { ...seen };
+    expect(run([...plain, ...plain], { dtype, maxRunning: 3 })).toEqual([...alone, ...alone]);
+    expect(seen.cachedTokens).toBeGreaterThan(before.cachedTokens);
+    const tight = { maxTotalTokens: 160, scheduleConservativeness: 0.05, chunkedPrefillSize: 20 };
+    const long = plain.slice(0, 4).map((request) => ({ ...request, maxNewTokens: 90 }));
+    const longAlone = long.map((request) => run([request], { dtype, maxRunning: 1 })[0]!);
+    for (const prefixCache of [true, false]) {
+      const { retractions } = seen;
+      expect(run(long, { dtype, ...tight, prefixCache })).toEqual(longAlone);
+      expect(seen.retractions).toBeGreaterThan(retractions);
+    }
   });
 }
 

@@ -37,6 +37,7 @@ function generate(engine: Engine, spec: GenerateRequest, onFirst = (_id: number)
   return new Promise<Outcome>((resolve) => {
     const outcome: Omit<Outcome, "reason"> = { tokens: [], logprobs: [], prompt: null };
     const id = engine.submit(spec, {
+      onAdmitted() {},
       onPromptLogprobs(logprobs) {
         expect(outcome.prompt).toBeNull();
         expect(outcome.tokens).toEqual([]);
@@ -84,7 +85,10 @@ describe("an engine", () => {
       expect(logprobs).toEqual(Array.from({ length: 5 }, () => null));
       expect(prompt).toBeNull();
     });
-    expect(engine.load()).toEqual({ running: 0, waiting: 0, usedTokens: 0 });
+    const { running, waiting, usedTokens, totals } = engine.load();
+    expect({ running, waiting, usedTokens }).toEqual({ running: 0, waiting: 0, usedTokens: 0 });
+    expect(totals.generatedTokens).toBe(5 * prompts.length);
+    expect(totals.steps).toBeGreaterThanOrEqual(5);
   });
 
   test("reports logprobs of prompt and output", async () => {
@@ -130,7 +134,7 @@ describe("an engine", () => {
     ],
   ])("refuses %s", (_name, spec, message) => {
     const submit = () =>
-      engine.submit(spec, { onPromptLogprobs() {}, onToken() {}, onFinish() {} });
+      engine.submit(spec, { onAdmitted() {}, onPromptLogprobs() {}, onToken() {}, onFinish() {} });
     expect(submit).toThrow(RangeError);
     expect(submit).toThrow(message);
   });
@@ -188,7 +192,12 @@ test("closing aborts what runs, and then nothing more is taken", async () => {
   expect(outcome.reason.type).toBe("abort");
   expect(outcome.tokens).toEqual(nullTokens([1], outcome.tokens.length));
   expect(() =>
-    engine.submit(request([1]), { onPromptLogprobs() {}, onToken() {}, onFinish() {} }),
+    engine.submit(request([1]), {
+      onAdmitted() {},
+      onPromptLogprobs() {},
+      onToken() {},
+      onFinish() {},
+    }),
   ).toThrow(/closed/);
   await engine.close();
 });
@@ -203,7 +212,12 @@ test("when its thread fails, an engine says why and ends what runs", async () =>
   expect((await long).reason).toEqual({ type: "abort", message });
   expect((await bad).reason).toEqual({ type: "abort", message });
   expect(() =>
-    engine.submit(request([1]), { onPromptLogprobs() {}, onToken() {}, onFinish() {} }),
+    engine.submit(request([1]), {
+      onAdmitted() {},
+      onPromptLogprobs() {},
+      onToken() {},
+      onFinish() {},
+    }),
   ).toThrow(/thread failed/);
   await engine.close();
 });

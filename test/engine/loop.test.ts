@@ -4,7 +4,13 @@ import * as fc from "fast-check";
 import type { FinishReason, GenerateRequest } from "../../src/engine/api.ts";
 import { readEvents } from "../../src/engine/events.ts";
 import type { EngineLoop } from "../../src/engine/loop.ts";
-import { nullEngine, nullTokens, nullVocabSize, type NullLimits } from "../support/null-engine.ts";
+import {
+  nullEngine,
+  nullTokens,
+  nullVocabSize,
+  type NullEngine,
+  type NullLimits,
+} from "../support/null-engine.ts";
 
 const greedy = { temperature: 0, topP: 1, topK: -1, minP: 0, seed: 0 };
 
@@ -25,6 +31,7 @@ class Outcome {
   readonly promptTokens: number[] = [];
   readonly finishes: FinishReason[] = [];
   topCounts = new Set<number>();
+  admissions = 0;
 }
 
 /** Reads what the loop has to say into the outcomes; unknown and ended requests must not be spoken of. */
@@ -38,6 +45,7 @@ function collect(loop: EngineLoop, outcomes: Map<number, Outcome>): void {
   if (message === null) return;
   readEvents(message, {
     onLoad: () => {},
+    onAdmitted: (id) => open(id).admissions++,
     onToken(id, token, logprob) {
       open(id).tokens.push(token);
       if (logprob) open(id).topCounts.add(logprob.top.length);
@@ -55,6 +63,10 @@ function collect(loop: EngineLoop, outcomes: Map<number, Outcome>): void {
 function runAll(requests: GenerateRequest[], limits: Partial<NullLimits> = {}): Outcome[] {
   const base = { maxRunning: 4, chunkedPrefillSize: 16, maxRows: 8, pages: 64 };
   using engine = nullEngine({ ...base, ...limits });
+  return runOn(engine, requests);
+}
+
+function runOn(engine: NullEngine, requests: GenerateRequest[]): Outcome[] {
   const outcomes = new Map(requests.map((_, id) => [id, new Outcome()]));
   requests.forEach((request, id) => engine.loop.submit(id, request));
   while (!engine.loop.idle) {
@@ -62,7 +74,7 @@ function runAll(requests: GenerateRequest[], limits: Partial<NullLimits> = {}): 
     engine.scheduler.checkIntegrity();
     collect(engine.loop, outcomes);
   }
-  expect(engine.scheduler.pool.freeCount).toBe(engine.scheduler.pool.size);
+  expect(engine.scheduler.cache.availableCount).toBe(engine.scheduler.cache.pool.size);
   return [...outcomes.values()];
 }
 
@@ -138,11 +150,85 @@ test("requests are admitted first come, first served, though a later one would f
   engine.loop.abortAll();
 });
 
-/** One request of a random run. */
+test("a later request takes the pages that an earlier one has computed, alive or ended", () => {
+  const shared = Array.from({ length: 70 }, (_, i) => i);
+  const limits = { maxRunning: 4, chunkedPrefillSize: 64, maxRows: 8, pages: 20 };
+  using engine = nullEngine(limits);
+  const first = runOn(engine, [
+    generate([...shared, 1, 2]),
+    generate(shared, { maxNewTokens: 30 }),
+  ]);
+  expect(first.map((outcome) => outcome.tokens)).toEqual([
+    nullTokens([...shared, 1, 2], 4),
+    nullTokens(shared, 30),
+  ]);
+  const before = engine.scheduler.totals.cachedTokens;
+  runOn(engine, [generate([...shared, 5])]);
+  expect(engine.scheduler.totals.cachedTokens - before).toBe(64);
+  // Prompt logprobs need their positions computed.
+  runOn(engine, [generate([...shared, 6], { logprobs: { promptStart: 20, topCount: 0 } })]);
+  expect(engine.scheduler.totals.cachedTokens - before).toBe(64 + 16);
+});
+
+test("when the pool runs out, requests give way, come again, and end with the same tokens", () => {
+  const prompts = Array.from({ length: 12 }, (_, i) => Array.from({ length: 20 }, (_, j) => i + j));
+  const requests = prompts.map((prompt) => generate(prompt, { maxNewTokens: 60 }));
+  const limits = {
+    maxRunning: 12,
+    chunkedPrefillSize: 64,
+    maxRows: 12,
+    pages: 12,
+    conservativeness: 0.1,
+  };
+  using engine = nullEngine(limits);
+  const outcomes = runOn(engine, requests);
+  expect(outcomes.map(({ tokens }) => tokens)).toEqual(prompts.map((p) => nullTokens(p, 60)));
+  expect(engine.scheduler.totals.retractions).toBeGreaterThan(0);
+  const admissions = outcomes.reduce((sum, outcome) => sum + outcome.admissions, 0);
+  expect(admissions).toBe(12 + engine.scheduler.totals.retractions);
+});
+
+test("lpm admits the longest cached prefix first", () => {
+  const shared = Array.from({ length: 48 }, (_, i) => i);
+  const limits = {
+    maxRunning: 1,
+    chunkedPrefillSize: 64,
+    maxRows: 8,
+    pages: 20,
+    policy: "lpm",
+  } as const;
+  using engine = nullEngine(limits);
+  runOn(engine, [generate(shared)]);
+  engine.loop.submit(10, generate([7, 8, 9]));
+  engine.loop.submit(11, generate([...shared.slice(0, 20), 5]));
+  engine.loop.submit(12, generate([...shared, 5]));
+  const order: number[] = [];
+  while (!engine.loop.idle) {
+    engine.loop.turn();
+    const message = engine.loop.takeEvents();
+    const ignore = () => {};
+    if (!message) continue;
+    readEvents(message, {
+      onLoad: ignore,
+      onToken: ignore,
+      onPromptLogprob: ignore,
+      onAdmitted: ignore,
+      onFinish: (id) => order.push(id),
+    });
+  }
+  expect(order).toEqual([12, 11, 10]);
+});
+
+/**
+ * One request of a random run. Its prompt is a piece of one of two texts, so that requests share prefixes, and a tail
+ * of its own.
+ */
 const arrival = fc.record({
-  turn: fc.nat(30),
-  prompt: fc.array(fc.nat(nullVocabSize - 1), { minLength: 1, maxLength: 60 }),
-  maxNewTokens: fc.nat(20),
+  turn: fc.nat(12),
+  text: fc.nat(1),
+  sharedLength: fc.nat(25),
+  tail: fc.array(fc.nat(3), { minLength: 1, maxLength: 10 }),
+  maxNewTokens: fc.nat(45),
   /** Which of its own tokens shall stop it; beyond the last: none. */
   stopAt: fc.nat(60),
   abortAfter: fc.oneof(
@@ -155,42 +241,63 @@ const limits = fc.record({
   maxRunning: fc.integer({ min: 1, max: 6 }),
   chunkedPrefillSize: fc.integer({ min: 1, max: 40 }),
   maxRows: fc.integer({ min: 6, max: 10 }),
-  pages: fc.integer({ min: 5, max: 14 }), // 5 pages hold the longest request
+  pages: fc.integer({ min: 5, max: 10 }), // 5 pages hold the longest request
+  prefixCache: fc.boolean(),
+  policy: fc.constantFrom("fcfs" as const, "lpm" as const),
+  conservativeness: fc.constantFrom(0.05, 1),
 });
 
 test("whatever arrives and is aborted, every request is accounted for exactly once", () => {
-  fc.assert(
-    fc.property(limits, fc.array(arrival, { maxLength: 25 }), (engineLimits, arrivals) => {
-      using engine = nullEngine(engineLimits);
-      const { loop, scheduler } = engine;
-      const requests = arrivals.map(({ prompt, maxNewTokens, stopAt, promptStart }) => {
-        const stop = nullTokens(prompt, maxNewTokens)[stopAt];
-        const start = promptStart === null ? null : Math.min(promptStart, prompt.length);
-        return generate(prompt, {
-          maxNewTokens,
-          stopTokenIds: stop === undefined ? [] : [stop],
-          logprobs: start === null ? null : { promptStart: start, topCount: 2 },
-        });
+  const seen = { retractions: 0, cachedTokens: 0, aborts: 0 };
+  const property = (engineLimits: NullLimits, arrivals: Arrival[], readerTurns: number) => {
+    using engine = nullEngine(engineLimits);
+    const { loop, scheduler } = engine;
+    const requests = arrivals.map(requestOf);
+    const outcomes = new Map<number, Outcome>();
+    for (let turn = 0; turn <= 60 || !loop.idle; turn++) {
+      arrivals.forEach((next, id) => {
+        if (next.turn === turn) {
+          outcomes.set(id, new Outcome());
+          loop.submit(id, requests[id]!);
+        }
+        if (next.abortAfter !== null && next.turn + next.abortAfter === turn) loop.abort(id);
       });
-      const outcomes = new Map<number, Outcome>();
-      for (let turn = 0; turn <= 45 || !loop.idle; turn++) {
-        arrivals.forEach((next, id) => {
-          if (next.turn === turn) {
-            outcomes.set(id, new Outcome());
-            loop.submit(id, requests[id]!);
-          }
-          if (next.abortAfter !== null && next.turn + next.abortAfter === turn) loop.abort(id);
-        });
-        loop.turn();
-        scheduler.checkIntegrity();
-        collect(loop, outcomes);
-      }
-      expect(scheduler.pool.freeCount).toBe(engineLimits.pages);
-      arrivals.forEach((next, id) => checkOutcome(next, requests[id]!, outcomes.get(id)!));
-    }),
-    { numRuns: 300 },
+      loop.turn();
+      scheduler.checkIntegrity();
+      if (turn % readerTurns === 0) collect(loop, outcomes); // a slow reader takes many steps at once
+    }
+    collect(loop, outcomes);
+    expect(scheduler.cache.availableCount).toBe(engineLimits.pages);
+    expect(scheduler.flushCache()).toBe(true);
+    expect(scheduler.cache.pool.freeCount).toBe(engineLimits.pages);
+    arrivals.forEach((next, id) => checkOutcome(next, requests[id]!, outcomes.get(id)!));
+    seen.retractions += scheduler.totals.retractions;
+    seen.cachedTokens += scheduler.totals.cachedTokens;
+    for (const { finishes } of outcomes.values()) if (finishes[0]!.type === "abort") seen.aborts++;
+  };
+  const readers = fc.integer({ min: 1, max: 5 });
+  fc.assert(
+    fc.property(limits, fc.array(arrival, { minLength: 4, maxLength: 25 }), readers, property),
+    {
+      numRuns: Number(process.env["SERVEBENCH_SCENARIOS"] ?? 10_000),
+    },
   );
+  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(100);
 });
+
+type Arrival = typeof arrival extends fc.Arbitrary<infer T> ? T : never;
+
+function requestOf(next: Arrival): GenerateRequest {
+  const { text, sharedLength, tail, maxNewTokens, stopAt, promptStart } = next;
+  const prompt = [...Array.from({ length: sharedLength }, (_, i) => 100 * text + i), ...tail];
+  const stop = nullTokens(prompt, maxNewTokens)[stopAt];
+  const start = promptStart === null ? null : Math.min(promptStart, prompt.length);
+  return generate(prompt, {
+    maxNewTokens,
+    stopTokenIds: stop === undefined ? [] : [stop],
+    logprobs: start === null ? null : { promptStart: start, topCount: 2 },
+  });
+}
 
 function checkOutcome(
   { abortAfter }: { abortAfter: number | null },

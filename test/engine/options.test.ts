@@ -44,8 +44,14 @@ test("a step has room for a chunk of prompts beside a token of every running req
     { device: "cpu", maxRunning: 100, chunkedPrefillSize: 300, maxTotalTokens: 4096 },
     model,
   );
-  expect(program).toEqual({ tokens: 400, requests: 100, rows: 100, pages: 256, tableEntries: 256 });
-  expect(scheduler).toEqual({ maxRunning: 100, chunkedPrefillSize: 300, maxRows: 100 });
+  expect(program).toEqual({
+    tokens: 400,
+    requests: 100,
+    rows: 100,
+    pages: 256,
+    tableEntries: 25_600,
+  });
+  expect(scheduler).toMatchObject({ maxRunning: 100, chunkedPrefillSize: 300, maxRows: 100 });
 });
 
 test("a chunk is never longer than the context", () => {

@@ -16,6 +16,7 @@ function generate(engine: Engine, ids: number[], maxNewTokens: number): Promise<
     engine.submit(
       { ...request, stopTokenIds: [], logprobs: null },
       {
+        onAdmitted() {},
         onPromptLogprobs() {},
         onToken: (token) => tokens.push(token),
         onFinish: (reason) => (reason.type === "length" ? resolve(tokens) : reject(reason)),

@@ -40,6 +40,7 @@ test("the constants are the header's", () => {
     SB_TOP_MAX: backend.topMax,
     SB_STEP_HEADER: backend.stepHeaderWords,
     SB_ROW_WORDS: backend.samplingWords,
+    SB_ADJUST_WORDS: backend.adjustWords,
     SB_RESULT_WORDS: backend.resultWords,
   }).toEqual({
     SB_ABI_VERSION: constant("SB_ABI_VERSION"),
@@ -47,6 +48,7 @@ test("the constants are the header's", () => {
     SB_TOP_MAX: constant("SB_TOP_MAX"),
     SB_STEP_HEADER: constant("SB_STEP_HEADER"),
     SB_ROW_WORDS: constant("SB_ROW_WORDS"),
+    SB_ADJUST_WORDS: constant("SB_ADJUST_WORDS"),
     SB_RESULT_WORDS: constant("SB_RESULT_WORDS"),
   });
 });

@@ -61,15 +61,19 @@ static void build() {
   must(sb_compile(program));
 }
 
-// A step of two requests of `tokens` tokens each, at `start`; two rows, one with filters.
+// A step of two requests of `tokens` tokens each, at `start`; two rows, one with filters, one adjusted after the first step.
 static int run(int tokens, int start) {
-  int32_t step[512] = {SB_ABI_VERSION, 2 * tokens, 2, 2, 8};
+  int32_t adjustment[] = {1, bits(0.5f), bits(0.25f), bits(1.2f), 2, 1, -2, 1, 30, 2, 31, bits(-INFINITY)};
+  int words = start ? sizeof adjustment / sizeof adjustment[0] : 0;
+  int32_t step[512] = {SB_ABI_VERSION, 2 * tokens, 2, 2, 8, words};
   int at = SB_STEP_HEADER;
   for (int i = 0; i < 2 * tokens; i++) step[at++] = start ? -1 - i : i * 37 % kVocabulary;
   int32_t rest[] = {0, tokens, 2 * tokens, start, start, 0, 4, 8, 3, 1, 2, 0, 7, 6, 5, 4, tokens - 1, 2 * tokens - 1,
                     -1, bits(0.8f), bits(0.9f), 0, 50, 7, 0, start, 5, 1, -1, 0, bits(1), 0, 1, 0, 0, start, 0, 0};
   memcpy(step + at, rest, sizeof rest);
-  return must(sb_run(program, step, at + (int)(sizeof rest / sizeof rest[0])));
+  at += (int)(sizeof rest / sizeof rest[0]);
+  memcpy(step + at, adjustment, words * sizeof(int32_t));
+  return must(sb_run(program, step, at + words));
 }
 
 int main(int, char** arguments) {

@@ -31,14 +31,31 @@ function word(): number {
 }
 const words = (count: number) => Int32Array.from({ length: count }, word);
 
+/** None, or penalties of 1 for some of the 8 tokens and biases of 1 for others. */
+function adjustment(row: number): number[] {
+  if (random.below(2) === 0) return [];
+  const one = 0x3f800000;
+  const some = () => Array.from({ length: 8 }, (_, id) => id).filter(() => random.below(3) === 0);
+  const counted = some();
+  if (random.below(2) === 0) counted.unshift(-1 - random.below(3));
+  const biased = some();
+  const pairs = [
+    ...counted.flatMap((id) => [id, 1 + random.below(4)]),
+    ...biased.flatMap((id) => [id, one]),
+  ];
+  return [row, one, one, one, counted.length, biased.length, ...pairs];
+}
+
 /** A valid step with a few words overwritten. */
 function step(tokens: number, rows: number): Int32Array {
   const sampling = [-1, 0, 0x3f800000, 0, 5, 1, 0, 0, 1, 1];
-  const valid = [1, tokens, 1, rows, 2, 0, 0, 0];
+  const adjustments = Array.from({ length: rows }, (_, row) => adjustment(row)).flat();
+  const valid = [2, tokens, 1, rows, 2, adjustments.length, 0, 0];
   for (let i = 0; i < tokens; i++) valid.push(random.below(8));
   valid.push(0, tokens, random.below(20), 0, 2, 0, 1);
   for (let i = 0; i < rows; i++) valid.push(tokens - 1);
   for (let i = 0; i < rows; i++) valid.push(...sampling);
+  valid.push(...adjustments);
   const out = Int32Array.from(valid);
   for (let i = random.below(4); i > 0; i--) out[random.below(out.length)] = word();
   return random.below(10) === 0 ? out.slice(0, random.below(out.length)) : out;

@@ -9,6 +9,7 @@ import {
   type Isa,
   type ProgramBuilder,
   type ProgramLimits,
+  type RowAdjustment,
   type Tensor,
   type Value,
 } from "../../src/program/index.ts";
@@ -107,6 +108,17 @@ export interface RowSpec {
   readonly target?: number;
   readonly topCount?: number;
   readonly logprobs?: boolean;
+  readonly adjust?: Adjustment;
+}
+/** Tokens and numbers in any order that the ABI allows; a penalty that is absent does nothing. */
+export interface Adjustment {
+  readonly frequency?: number;
+  readonly presence?: number;
+  readonly repetition?: number;
+  readonly counts?: readonly (readonly [token: number, count: number])[];
+  readonly biases?: readonly (readonly [token: number, bias: number])[];
+  /** Row of the preceding step whose token counts once more. */
+  readonly pending?: number;
 }
 export interface StepSpec {
   readonly requests: readonly RequestSpec[];
@@ -118,6 +130,19 @@ export const greedy: DrawParams = { temperature: 0, topP: 1, topK: -1, minP: 0, 
 export const idCount = (ids: RequestSpec["ids"]): number =>
   typeof ids === "number" ? ids : ids.length;
 
+function rowAdjustment(a: Adjustment): RowAdjustment {
+  const { counts = [], biases = [] } = a;
+  const biasBits = new Int32Array(Float32Array.from(biases, ([, bias]) => bias).buffer);
+  return {
+    frequencyPenalty: a.frequency ?? 0,
+    presencePenalty: a.presence ?? 0,
+    repetitionPenalty: a.repetition ?? 1,
+    counts: Int32Array.from(counts.flat()),
+    countedTokens: counts.length,
+    biases: Int32Array.from(biases.flatMap(([token], i) => [token, biasBits[i]!])),
+  };
+}
+
 /** Writes a step; rows are in order of their tokens. */
 export function writeStep(writer: StepWriter, { requests, rows = [] }: StepSpec): StepWriter {
   writer.reset();
@@ -127,9 +152,10 @@ export function writeStep(writer: StepWriter, { requests, rows = [] }: StepSpec)
     for (let i = 0; i < idCount(request.ids); i++) {
       writer.addId(typeof request.ids === "number" ? 0 : request.ids[i]!);
       for (; rows[row]?.token === writer.tokenCount - 1; row++) {
-        const { target, draw, topCount = 0, logprobs } = rows[row]!;
+        const { target, draw, topCount = 0, logprobs, adjust } = rows[row]!;
         if (target !== undefined) writer.addTarget(target, topCount);
         else writer.addDraw({ ...greedy, ...draw }, draw?.position ?? 0, topCount, logprobs);
+        if (adjust) writer.adjustRow(rowAdjustment(adjust), adjust.pending);
       }
     }
   }

@@ -123,6 +123,31 @@ export function uniform(seed: number, position: number): number {
   return ((w0 >>> 5) * 2 ** 26 + (w1 >>> 6)) / 2 ** 53;
 }
 
+export interface Penalties {
+  readonly frequency?: number;
+  readonly presence?: number;
+  readonly repetition?: number;
+}
+
+/** Logits after penalties for the counted tokens, then biases. */
+export function adjusted(
+  logits: ArrayLike<number>,
+  { frequency = 0, presence = 0, repetition = 1 }: Penalties,
+  counts: ReadonlyMap<number, number>,
+  biases: ReadonlyMap<number, number>,
+): Float64Array {
+  return Float64Array.from(logits, (logit, id) => {
+    let x = logit;
+    const count = counts.get(id) ?? 0;
+    if (count > 0) {
+      x -= frequency * count;
+      x -= presence;
+      x = x < 0 ? x * repetition : x / repetition;
+    }
+    return x + (biases.get(id) ?? 0);
+  });
+}
+
 export interface Filters {
   readonly temperature: number;
   readonly topP: number;

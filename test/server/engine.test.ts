@@ -113,6 +113,62 @@ test("chat goes through the model's template, with one BOS", async () => {
   expect(ids.filter((id) => id === tokenizer.facts.bosId).length).toBe(1);
 });
 
+/** Ids that /generate answers with, greedily. */
+async function idsOf(params: object): Promise<number[]> {
+  const sampling_params = { temperature: 0, ignore_eos: true, max_new_tokens: 24, ...params };
+  const response = await post(`${url}/generate`, { text: "Once upon a time", sampling_params });
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { output_ids: number[] }).output_ids;
+}
+
+test("logit_bias forces and forbids tokens", async () => {
+  const plain = await idsOf({});
+  const forced = await idsOf({ logit_bias: { "1234": 1e6 } });
+  expect(forced).toEqual(Array(24).fill(1234));
+  const forbidden = Object.fromEntries(plain.map((id) => [id, -1e6]));
+  const others = await idsOf({ logit_bias: forbidden });
+  expect(others.filter((id) => plain.includes(id))).toEqual([]);
+});
+
+test("penalties: a token that is biased to lead gives way when they have eaten its lead", async () => {
+  const seen = async (lead: number, params: object) => {
+    const logit_bias = { "1234": 1e4 + lead, "5678": 1e4 };
+    return new Set(await idsOf({ logit_bias, ...params }));
+  };
+  const [first, both] = [new Set([1234]), new Set([1234, 5678])];
+  expect(await seen(20, {})).toEqual(first);
+  expect(await seen(20, { presence_penalty: 2 }), "subtracted once").toEqual(first);
+  expect(await seen(20, { frequency_penalty: 2 }), "subtracted each time").toEqual(both);
+  const plain = await idsOf({});
+  for (const penalty of ["presence_penalty", "frequency_penalty", "repetition_penalty"]) {
+    expect(await idsOf({ [penalty]: 2 }), penalty).not.toEqual(plain);
+  }
+});
+
+test("min_new_tokens keeps stop tokens away; then they stop", async () => {
+  const [first] = await idsOf({});
+  const stopping = { stop_token_ids: [first], ignore_eos: false };
+  expect(await idsOf(stopping)).toEqual([first!]);
+  const later = await idsOf({ ...stopping, min_new_tokens: 5, logit_bias: { [first!]: 1e6 } });
+  expect(later.length).toBe(6);
+  expect(later.indexOf(first!)).toBe(5);
+});
+
+const adjusted = (i: number) => ({
+  temperature: i % 2,
+  sampling_seed: i,
+  frequency_penalty: (i % 5) / 4,
+  presence_penalty: (i % 3) / 2,
+  repetition_penalty: 1 + (i % 4) / 8,
+  min_new_tokens: i % 7,
+  logit_bias: { [1000 + i]: 3 },
+});
+
+test("adjusted requests among 31 others give what they give alone", async () => {
+  const together = await Promise.all(Array.from({ length: 32 }, (_, i) => idsOf(adjusted(i))));
+  for (const i of [0, 1, 14, 31]) expect(together[i]!).toEqual(await idsOf(adjusted(i)));
+});
+
 const number = (i: number) => ({ prompt: `Number ${i}:` });
 
 test("40 requests at once equal the same requests alone", async () => {

@@ -77,17 +77,83 @@ const mistakes: [path: string, body: unknown, message: string | RegExp][] = [
   ],
   [
     completions,
-    { prompt: "x", presence_penalty: 0.5 },
-    "presence_penalty: 0.5 is not supported by this server; leave it out or set it to 0.",
+    { prompt: "x", frequency_penalty: 2.1 },
+    "frequency_penalty must be in [-2, 2], got 2.1.",
   ],
-  [completions, { prompt: "x", repetition_penalty: 0 }, /^repetition_penalty: 0 is not supported/],
   [
     completions,
-    { prompt: "x", logit_bias: { "5": 1 } },
-    "logit_bias: an object is not supported by this server; leave it out.",
+    { prompt: "x", presence_penalty: -3 },
+    "presence_penalty must be in [-2, 2], got -3.",
+  ],
+  [
+    completions,
+    { prompt: "x", presence_penalty: "1" },
+    'presence_penalty: expected a number, got "1".',
+  ],
+  [
+    completions,
+    { prompt: "x", repetition_penalty: 0 },
+    "repetition_penalty must be in (0, 2] (1.0 = no penalty), got 0.",
+  ],
+  [
+    completions,
+    { prompt: "x", repetition_penalty: 2.5 },
+    /^repetition_penalty must be in \(0, 2\]/,
+  ],
+  [
+    completions,
+    { prompt: "x", logit_bias: { "260": 1 } },
+    "logit_bias must has keys in [0, 259], got 260.",
+  ],
+  [completions, { prompt: "x", logit_bias: { "-1": 1 } }, /^logit_bias must has keys .* got -1\.$/],
+  [
+    completions,
+    { prompt: "x", logit_bias: { hello: 1 } },
+    'logit_bias: expected token ids as keys, got "hello".',
+  ],
+  [completions, { prompt: "x", logit_bias: { "05": 1 } }, /expected token ids as keys, got "05"/],
+  [
+    completions,
+    { prompt: "x", logit_bias: { "5": "1" } },
+    'logit_bias.5: expected a number, got "1".',
+  ],
+  [
+    completions,
+    { prompt: "x", logit_bias: { "5": 1e39 } },
+    "logit_bias.5 must be finite in 32 bits, got 1e+39.",
+  ],
+  [
+    completions,
+    { prompt: "x", logit_bias: [5] },
+    "logit_bias: expected an object of token ids and numbers, got a list.",
+  ],
+  [
+    completions,
+    { prompt: "x", logit_bias: Object.fromEntries(Array(1025).fill(0).entries()) },
+    "logit_bias must be of at most 1024 tokens, got 1025.",
+  ],
+  [
+    completions,
+    { prompt: "x", stop_regex: "a(" },
+    /^stop_regex: "a\(": Invalid regular expression: .*\.$/,
+  ],
+  [completions, { prompt: "x", stop_regex: [""] }, "stop_regex must not hold an empty string."],
+  [
+    completions,
+    { prompt: "x", stop_regex: 5 },
+    "stop_regex: expected a string or a list of strings, got 5.",
   ],
   [completions, { prompt: "x", regex: "a+" }, /^regex: "a\+" is not supported/],
-  [completions, { prompt: "x", min_tokens: 3 }, /^min_tokens: 3 is not supported/],
+  [
+    completions,
+    { prompt: "x", min_tokens: 17 },
+    "min_tokens must be in [0, max_tokens(16)], got 17.",
+  ],
+  [
+    completions,
+    { prompt: "x", min_tokens: -1 },
+    "min_tokens must be in [0, max_tokens(16)], got -1.",
+  ],
   [
     completions,
     { prompt: "x", response_format: { type: "json_object" } },
@@ -155,6 +221,13 @@ const mistakes: [path: string, body: unknown, message: string | RegExp][] = [
     "max_completion_tokens must be at least 0, got -2.",
   ],
   [chat, { messages: [user], max_tokens: 500 }, /^Requested token count exceeds/],
+  [chat, { messages: [user], min_tokens: -1 }, "min_tokens must be in [0, max_tokens], got -1."],
+  [
+    chat,
+    { messages: [user], max_completion_tokens: 3, min_tokens: 4 },
+    "min_tokens must be in [0, max_completion_tokens(3)], got 4.",
+  ],
+  [chat, { messages: [user], frequency_penalty: -2.5 }, /^frequency_penalty must be in \[-2, 2\]/],
   ["/generate", {}, "Either text or input_ids must be given."],
   [
     "/generate",
@@ -192,6 +265,16 @@ const mistakes: [path: string, body: unknown, message: string | RegExp][] = [
     "/generate",
     { text: "x", sampling_params: { max_new_tokens: -1 } },
     "max_new_tokens must be at least 0, got -1.",
+  ],
+  [
+    "/generate",
+    { text: "x", sampling_params: { max_new_tokens: 5, min_new_tokens: 6 } },
+    "min_new_tokens must be in [0, max_new_tokens(5)], got 6.",
+  ],
+  [
+    "/generate",
+    { text: "x", sampling_params: { logit_bias: { a: 1 } } },
+    'logit_bias: expected token ids as keys, got "a".',
   ],
   [
     "/generate",
@@ -286,6 +369,9 @@ test("ignored fields, null for any default, values that ask for nothing", async 
     stop: null,
     logit_bias: {},
     frequency_penalty: 0,
+    repetition_penalty: null,
+    min_tokens: null,
+    stop_regex: [],
     response_format: { type: "text" },
   };
   expect((await post(server.url + completions, body)).status).toBe(200);
@@ -297,7 +383,7 @@ test("any JSON is answered, and the server stays well", async () => {
   const fields = (
     "prompt messages text input_ids sampling_params stream stream_options max_tokens temperature top_p top_k min_p n " +
     "stop stop_token_ids seed logprobs top_logprobs echo rid return_logprob logprob_start_len tools top_logprobs_num " +
-    "response_format logit_bias __proto__"
+    "response_format logit_bias stop_regex min_tokens frequency_penalty presence_penalty repetition_penalty __proto__"
   ).split(" ");
   const likely = fc.oneof(
     fc.constantFrom<unknown>(
@@ -317,6 +403,7 @@ test("any JSON is answered, and the server stays well", async () => {
       [[1]],
     ),
     fc.constantFrom<unknown>([{ role: "user", content: "x" }], { max_new_tokens: 2 }, { n: 2 }),
+    fc.constantFrom<unknown>({ "5": 1 }, { min_new_tokens: 1 }, { "5": -100, "999": 1 }, "a+"),
     fc.jsonValue({ maxDepth: 3 }),
   );
   const valid: Record<string, object> = {

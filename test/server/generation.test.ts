@@ -125,6 +125,106 @@ test("stop_token_ids end it without their text; EOS as well, unless ignore_eos",
   ).toMatchObject({ text: "hello world</s>a" });
 });
 
+test("a stop_regex ends it with the token that completes a match, and nothing is cut", async () => {
+  engine.script = tokens(hello, ...bytesOf(" 12"), world, ...bytesOf("ab"));
+  const stopped = { text: "hello 12", reason: "stop", matched: "\\d\\d", tokens: 4 };
+  const aborted = engine.aborted.length;
+  expect(await complete({ stop_regex: "\\d\\d" })).toEqual(stopped);
+  expect(engine.aborted.length).toBe(aborted + 1);
+  expect(await complete({ stop_regex: ["x", "\\d\\d"], ignore_eos: true })).toEqual(stopped);
+  expect(await deltas({ stop_regex: "\\d\\d" })).toEqual(["hello", " ", "1", "2"]);
+  expect(await complete({ stop_regex: "lo", max_tokens: 1 })).toMatchObject({
+    text: "hello",
+    reason: "stop",
+  });
+  expect((await complete({ stop_regex: "^ |h$", max_tokens: 3 })).reason).toBe("length");
+});
+
+test("a stop_regex beside stop strings: the string goes first, and held text is shown at a match", async () => {
+  engine.script = tokens(hello, ...bytesOf("EN"), ...bytesOf("D"));
+  expect(await complete({ stop: "END", stop_regex: "END" })).toMatchObject({
+    text: "hello",
+    matched: "END",
+    tokens: 4,
+  });
+  expect(await complete({ stop: "END", stop_regex: "oEN" })).toMatchObject({
+    text: "helloEN",
+    matched: "oEN",
+    tokens: 3,
+  });
+});
+
+test("a stop_regex that is searched without end is the request's own fault", async () => {
+  engine.script = tokens(...bytesOf("a".repeat(60)), ...bytesOf("b".repeat(60)));
+  const body = { prompt: "x", stop_regex: "(a+)+c", max_tokens: 120 };
+  const response = await post(`${server.url}/v1/completions`, body);
+  const { message } = (await response.json()) as { message: string };
+  expect([response.status, message]).toEqual([400, "stop_regex takes too long to search."]);
+  await until(() => engine.load().running === 0);
+});
+
+async function adjustmentsOf(path: string, body: object) {
+  const response = await post(server.url + path, body);
+  expect(response.status).toBe(200);
+  return engine.submitted.at(-1)!.adjustments;
+}
+
+test("penalties, biases and shortest lengths reach the engine from all endpoints", async () => {
+  const fields = {
+    frequency_penalty: 1,
+    presence_penalty: -1,
+    repetition_penalty: 1.5,
+    logit_bias: { "7": -100 },
+    stop_token_ids: [hello],
+  };
+  const adjustments = {
+    frequencyPenalty: 1,
+    presencePenalty: -1,
+    repetitionPenalty: 1.5,
+    logitBias: [[7, -100]] as const,
+    minNewTokens: 2,
+    blockedTokenIds: [eos, hello],
+  };
+  const lengths = { max_tokens: 3, min_tokens: 2 };
+  const messages = [{ role: "user", content: "x" }];
+  expect(await adjustmentsOf("/v1/completions", { prompt: "x", ...fields, ...lengths })).toEqual(
+    adjustments,
+  );
+  expect(await adjustmentsOf("/v1/chat/completions", { messages, ...fields, ...lengths })).toEqual(
+    adjustments,
+  );
+  const sampling = { ...fields, max_new_tokens: 3, min_new_tokens: 2 };
+  expect(await adjustmentsOf("/generate", { text: "x", sampling_params: sampling })).toEqual(
+    adjustments,
+  );
+});
+
+test("min_tokens blocks the ends of a request that ignores them, and is cut to the room there is", async () => {
+  const body = { prompt: "x", min_tokens: 2, ignore_eos: true };
+  expect((await adjustmentsOf("/v1/completions", body))!.blockedTokenIds).toEqual([eos]);
+  expect(engine.submitted.at(-1)!.stopTokenIds).toEqual([]);
+  const sampling = { max_new_tokens: null, min_new_tokens: 1000, ignore_eos: true };
+  const unlimited = await adjustmentsOf("/generate", { text: "x", sampling_params: sampling });
+  expect(unlimited!.minNewTokens).toBe(198);
+});
+
+test("nothing to adjust: the engine is not told of it", async () => {
+  const body = { prompt: "x", frequency_penalty: 0, repetition_penalty: 1, logit_bias: {} };
+  expect(await adjustmentsOf("/v1/completions", body)).toBeUndefined();
+});
+
+test("chat takes repetition_penalty from generation_config.json, completions do not", async () => {
+  await using other = await testServer({}, { defaultSampling: { repetitionPenalty: 1.1 } });
+  const ask = async (path: string, body: object) => {
+    await post(other.url + path, { max_tokens: 1, ...body });
+    return other.engine.submitted.at(-1)!.adjustments?.repetitionPenalty;
+  };
+  const messages = [{ role: "user", content: "x" }];
+  expect(await ask("/v1/chat/completions", { messages })).toBe(1.1);
+  expect(await ask("/v1/chat/completions", { messages, repetition_penalty: 1 })).toBeUndefined();
+  expect(await ask("/v1/completions", { prompt: "x" })).toBeUndefined();
+});
+
 async function seedsOf(body: object): Promise<number[]> {
   const from = engine.submitted.length;
   await complete({ max_tokens: 1, ...body });

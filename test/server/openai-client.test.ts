@@ -54,6 +54,30 @@ test("chat", async () => {
   ]);
 });
 
+test("penalties and logit_bias reach the engine", async () => {
+  const asked = {
+    model: "m",
+    frequency_penalty: 0.5,
+    presence_penalty: -0.25,
+    logit_bias: { "104": -100, "97": 5.5 },
+  };
+  await client.chat.completions.create({ ...asked, messages });
+  await client.completions.create({ ...asked, prompt: "hi" });
+  const adjustments = {
+    frequencyPenalty: 0.5,
+    presencePenalty: -0.25,
+    repetitionPenalty: 1,
+    logitBias: [
+      [97, 5.5],
+      [104, -100],
+    ] as const,
+    minNewTokens: 0,
+    blockedTokenIds: [eos],
+  };
+  const submitted = server.engine.submitted.slice(-2).map((request) => request.adjustments!);
+  expect(submitted).toEqual([adjustments, adjustments]);
+});
+
 test("chat, streamed, by the client's own accumulator", async () => {
   const stream = client.chat.completions.stream({
     model: "m",

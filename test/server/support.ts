@@ -94,7 +94,25 @@ export class ScriptedEngine implements Engine {
   }
 
   load() {
-    return { running: this.running.size, waiting: this.waiting, usedTokens: 0 };
+    const totals = {
+      steps: 0,
+      idleUs: 0,
+      prefillTokens: 0,
+      cachedTokens: 0,
+      generatedTokens: 0,
+      retractions: 0,
+    };
+    return {
+      running: this.running.size,
+      waiting: this.waiting,
+      usedTokens: 0,
+      evictableTokens: 0,
+      totals,
+    };
+  }
+
+  async flushCache(): Promise<boolean> {
+    return this.running.size === 0;
   }
 
   /** As an engine whose thread fails. */

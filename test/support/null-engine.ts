@@ -1,7 +1,8 @@
 /** The engine's loop over the null backend, in this thread, and the tokens that backend answers. */
 import { EngineLoop } from "../../src/engine/loop.ts";
 import { PagePool } from "../../src/engine/pages.ts";
-import { Scheduler } from "../../src/engine/scheduler.ts";
+import { PrefixCache } from "../../src/engine/prefix-cache.ts";
+import { Scheduler, type SchedulerOptions } from "../../src/engine/scheduler.ts";
 import { Model } from "../../src/model/index.ts";
 import { Device } from "../../src/program/index.ts";
 
@@ -19,11 +20,13 @@ export const smallestConfig = {
   max_position_embeddings: 4096,
 };
 
-export interface NullLimits {
+export interface NullLimits extends Partial<SchedulerOptions> {
   readonly maxRunning: number;
   readonly chunkedPrefillSize: number;
   readonly maxRows: number;
   readonly pages: number;
+  /** Default true. */
+  readonly prefixCache?: boolean;
 }
 
 export interface NullEngine extends Disposable {
@@ -31,7 +34,7 @@ export interface NullEngine extends Disposable {
   readonly scheduler: Scheduler;
 }
 
-export function nullEngine({ pages, ...limits }: NullLimits): NullEngine {
+export function nullEngine({ pages, prefixCache = true, ...limits }: NullLimits): NullEngine {
   const device = new Device("null", {});
   const weights = { kind: "dummy" } as const;
   const model = new Model(device, { config: smallestConfig, weights });
@@ -40,11 +43,12 @@ export function nullEngine({ pages, ...limits }: NullLimits): NullEngine {
     requests: limits.maxRunning,
     rows: limits.maxRows,
     pages,
-    tableEntries: pages,
+    tableEntries: pages * limits.maxRunning,
   });
   builder.sample(model.define(builder));
   const program = builder.compile();
-  const scheduler = new Scheduler(limits, new PagePool(pages));
+  const options = { policy: "fcfs", conservativeness: 1, ...limits } as const;
+  const scheduler = new Scheduler(options, new PrefixCache(new PagePool(pages), prefixCache));
   return {
     loop: new EngineLoop(program, scheduler),
     scheduler,
@@ -55,23 +59,22 @@ export function nullEngine({ pages, ...limits }: NullLimits): NullEngine {
   };
 }
 
-const bits64 = (1n << 64n) - 1n;
-
-function mix(value: bigint): bigint {
-  let z = value & bits64;
-  z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & bits64;
-  z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & bits64;
-  return z ^ (z >> 31n);
+/** The finaliser of MurmurHash3. */
+function mix(value: number): number {
+  let h = value;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** The null backend's greedy continuation of a prompt: each token depends on the one before and its position. */
+/** The null backend's greedy continuation of a prompt: each token depends on all before it. */
 export function nullTokens(prompt: ArrayLike<number>, count: number): number[] {
-  const tokens: number[] = [];
-  let last = prompt[prompt.length - 1]!;
-  for (let position = prompt.length - 1; tokens.length < count; position++) {
-    const key = (BigInt(last) << 32n) | BigInt(position);
-    last = Number(mix(mix(key + 0x9e3779b97f4a7c15n)) % BigInt(nullVocabSize));
-    tokens.push(last);
-  }
-  return tokens;
+  let context = 0;
+  const extend = (id: number) => (context = mix(Math.imul(context, 31) + id + 1));
+  for (let i = 0; i < prompt.length; i++) extend(prompt[i]!);
+  return Array.from({ length: count }, () => {
+    const token = mix(context) % nullVocabSize;
+    extend(token);
+    return token;
+  });
 }

@@ -85,6 +85,7 @@ function parse({ model }: ServerContext, body: object): ChatRequest {
     sampling: toSampling(fields, {
       lengthField: fields.max_completion_tokens == null ? "max_tokens" : "max_completion_tokens",
       maxNewTokens: fields.max_completion_tokens ?? fields.max_tokens ?? null,
+      minNewTokens: fields.min_tokens ?? 0,
       seed: fields.seed,
       defaults: model.defaultSampling,
     }),

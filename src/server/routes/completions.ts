@@ -60,6 +60,7 @@ function parse(body: object): CompletionRequest {
     sampling: toSampling(fields, {
       lengthField: "max_tokens",
       maxNewTokens: fields.max_tokens ?? 16,
+      minNewTokens: fields.min_tokens ?? 0,
       seed: fields.seed,
       defaults: {},
     }),

@@ -23,11 +23,12 @@ import {
 } from "../sampling.ts";
 import { doneEvent, EventStream } from "../sse.ts";
 
-const paramsNotBuilt: Neutral = { ...samplingNotBuilt, min_new_tokens: [0], stream_interval: [1] };
+const paramsNotBuilt: Neutral = { ...samplingNotBuilt, stream_interval: [1] };
 const paramsSchema = z.strictObject(
   {
     ...samplingFields,
     max_new_tokens: integer.nullish(),
+    min_new_tokens: integer.nullish(),
     sampling_seed: integer.nullish(),
     // Only tokenizers that are written in Python heed it.
     spaces_between_special_tokens: boolean.nullish(),
@@ -150,6 +151,7 @@ function samplingsOf(params: unknown, count: number): Sampling[] {
     return toSampling(fields, {
       lengthField: "max_new_tokens",
       maxNewTokens: asked === undefined ? 128 : asked, // null is no limit
+      minNewTokens: fields.min_new_tokens ?? 0,
       seed: fields.sampling_seed,
       defaults: {},
     });
