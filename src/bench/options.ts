@@ -56,6 +56,8 @@ export interface BenchOptions {
   readonly apiKey: string | null;
   /** One JSON line a request goes here. */
   readonly recordsFile: string | null;
+  /** Further keys of the result line: what a session of many runs knows about this one. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** bench_serving's defaults (the same in 0.2.7 and 0.2.13; the former requires --backend). */
@@ -88,6 +90,7 @@ export const defaultOptions: BenchOptions = {
   headers: [],
   apiKey: null,
   recordsFile: null,
+  labels: {},
 };
 
 const defaultPorts: Record<BackendName, number> = {
