@@ -56,8 +56,7 @@ const flags = {
     "ShareGPT file. Without one, ShareGPT_V3_unfiltered_cleaned_split.json in this folder or else a built-in synthetic corpus.",
     { placeholder: "FILE" },
   ),
-  "output-dir": textFlag("Folder of results and the server's log.", {
-    default: ".",
+  "output-dir": textFlag("Folder of results and the server's log; this one if not given.", {
     placeholder: "DIR",
   }),
   "output-file": textFlag(
@@ -108,9 +107,9 @@ export const reproduce = defineCommand({
 
 function planOf(values: ReproduceFlags, { server, model }: ServerAndModel): Plan {
   const recipe = recipes[values.recipe];
-  const outputFile = values.outputFile ?? join(values.outputDir, recipe.outputFile);
-  if (values.outputFile === null && !existsSync(values.outputDir)) {
-    throw new UserError(`--output-dir: '${values.outputDir}' does not exist; make it first`);
+  const { outputDir, outputFile } = values;
+  if (outputDir !== null && !existsSync(outputDir)) {
+    throw new UserError(`--output-dir: '${outputDir}' does not exist; make it first`);
   }
   const more = [
     "--model",
@@ -126,7 +125,8 @@ function planOf(values: ReproduceFlags, { server, model }: ServerAndModel): Plan
       options: benchOptions(line),
     };
   });
-  return { recipe, server, runs, outputFile };
+  const file = outputFile ?? join(outputDir ?? ".", recipe.outputFile);
+  return { recipe, server, runs, outputFile: file };
 }
 
 interface ServerAndModel {

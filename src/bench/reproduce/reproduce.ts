@@ -102,7 +102,7 @@ async function startOwn(
     const watch = { signal: io.signal, onWait };
     return await launchServer({ command, logFile, address: readyAddress, readyTimeoutMs }, watch);
   } finally {
-    onWait(0, "");
+    if (io.isTerminal) io.stderr("\r\u001b[K");
   }
 }
 
