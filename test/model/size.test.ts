@@ -16,8 +16,9 @@ test.each(names)("%s", (name) => {
   expect(parameterCount(parseConfig(config))).toBe(values);
 });
 
+const billions = (preset: string) => parameterCount(parseConfig(presetConfig(preset))) / 1e9;
+
 test("the published sizes of Llama", () => {
-  const billions = (preset: string) => parameterCount(parseConfig(presetConfig(preset))) / 1e9;
   expect(billions("llama-3.1-8b")).toBeCloseTo(8.03, 2);
   expect(billions("llama-3.1-70b")).toBeCloseTo(70.55, 2);
   expect(billions("llama-3.2-1b")).toBeCloseTo(1.24, 2);
