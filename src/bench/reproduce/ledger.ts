@@ -2,7 +2,7 @@
  * The output file is the memory of a reproduction: a run whose line is there is done. Each line says which
  * command against which server gave it, so that another scale or model is another run.
  */
-import { existsSync, readFileSync, renameSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, renameSync } from "node:fs";
 import { type Plan, type PlannedRun, besideOutput, serverText } from "./plan.ts";
 
 /** The fields of a result line that are read again. */
@@ -56,6 +56,12 @@ function parseLine(line: string): RunLine | null {
   } catch {
     return null;
   }
+}
+
+/** Adds a line, also below one that was torn by a full disk or a crash. */
+export function appendLine(path: string, line: string): void {
+  const torn = existsSync(path) && !/(^|\n)$/.test(readFileSync(path, "utf8"));
+  appendFileSync(path, `${torn ? "\n" : ""}${line}\n`);
 }
 
 /** Moves the lines out of the way; null if there are none, else where they are now. */

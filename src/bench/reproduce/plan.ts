@@ -49,6 +49,7 @@ export function commandLine(command: string, words: readonly string[]): string {
   return ["servebench", command, ...words.map(shellWord)].join(" ");
 }
 
-function shellWord(word: string): string {
+/** The word as a shell must be given it. */
+export function shellWord(word: string): string {
   return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,11 +1,10 @@
 /** Carries out a plan: starts the server, runs what is not done yet, and ends in a table. */
-import { appendFileSync } from "node:fs";
 import { healthStatus, launchServer, type LaunchedServer } from "../../launch/index.ts";
 import { runtime } from "../../runtime/index.ts";
 import { UserError } from "../../user-error.ts";
 import { type BenchIo, type BenchRun, runBench } from "../run.ts";
 import { measureSpeed } from "./estimate.ts";
-import { labelsOf, readLedger } from "./ledger.ts";
+import { appendLine, labelsOf, readLedger } from "./ledger.ts";
 import { type Plan, type PlannedRun, besideOutput } from "./plan.ts";
 import { memoryText, planText, summaryText, timeText } from "./text.ts";
 
@@ -124,7 +123,7 @@ async function runOne(plan: Plan, run: PlannedRun, target: Target): Promise<void
       metrics.completed > 0 &&
       (metrics.completed === facts.planned || (await target.crash()) === null);
     const file = whole ? plan.outputFile : besideOutput(plan.outputFile, ".incomplete.jsonl");
-    appendFileSync(file, `${line}\n`);
+    appendLine(file, line);
   };
   await runBench(targeted(plan, run, target), { ...target.io, keepLine });
 }

@@ -3,7 +3,14 @@ import Table from "cli-table3";
 import { rangeText, rateText } from "../report/table.ts";
 import { type Speed, type Workload, estimateS, workloadOf } from "./estimate.ts";
 import type { Ledger, RunLine } from "./ledger.ts";
-import { type ModelMemory, type Plan, type PlannedRun, commandLine, serverText } from "./plan.ts";
+import {
+  type ModelMemory,
+  type Plan,
+  type PlannedRun,
+  commandLine,
+  serverText,
+  shellWord,
+} from "./plan.ts";
 import type { Recipe } from "./recipes.ts";
 
 const boxLines =
@@ -79,8 +86,10 @@ export function about(seconds: number): string {
 }
 
 function sizeText(bytes: number): string {
-  const mib = bytes / 2 ** 20;
-  return mib < 1000 ? `${mib.toFixed(1)} MiB` : `${(mib / 1024).toFixed(1)} GiB`;
+  const units = ["KiB", "MiB", "GiB"];
+  let size = bytes / 1024;
+  for (; size >= 1000 && units.length > 1; units.shift()) size /= 1024;
+  return `${size.toFixed(1)} ${units[0]}`;
 }
 
 /** The end: one row a run, and what the published pipeline prints. */
@@ -96,7 +105,7 @@ export function summaryText(plan: Plan, { done, lines }: Ledger): string {
       String(line.planned - line.completed),
     );
   });
-  return `\n${table([...head, "failed"], rows)}\n${pipelineText(plan, lines)}`;
+  return `\n${table([...head, "failed"], rows)}\n${pipelineText(plan, { done, lines })}`;
 }
 
 const lengths = (line: RunLine): string[] => [
@@ -108,16 +117,14 @@ function figureOf({ figure }: Recipe, line: RunLine): number {
   return figure.field === 12 ? line.output_throughput : line.median_e2e_latency_ms;
 }
 
-function pipelineText({ outputFile, recipe, runs }: Plan, lines: readonly string[]): string {
+function pipelineText({ outputFile, recipe }: Plan, { done, lines }: Ledger): string {
   const { field } = recipe.figure;
   const cut = lines.map((line) => (line.split(":")[field - 1] ?? line).split(",")[0]);
-  const others = lines.length - runs.length;
+  const others = lines.length - done.size;
   return [
-    `$ cat ${outputFile} | cut -d':' -f${field} | cut -d',' -f1`,
+    `$ cat ${shellWord(outputFile)} | cut -d':' -f${field} | cut -d',' -f1`,
     ...cut,
-    ...(others > 0
-      ? [`(The file also holds lines of other runs: ${others} more than were asked for.)`]
-      : []),
+    ...(others > 0 ? [`(${others} of the lines are of other runs than those asked for.)`] : []),
     "",
   ].join("\n");
 }

@@ -86,7 +86,7 @@ test("does all runs, tabulates, and has nothing left to do", async () => {
 });
 
 test("what it says the pipeline prints, the pipeline prints", async () => {
-  const planned = await plan("cut");
+  const planned = await plan("cut it");
   const io = captureIo();
   await reproduce(planned, io, false);
   const [, pipeline, printed] = /\$ (.*)\n([^]*)$/.exec(io.out())!;
@@ -166,8 +166,11 @@ test("another command or server is another run; foreign and torn lines are none"
     planned.outputFile,
     '{"backend": "sglang", "request_rate": Infinity}\n{"command": "serv',
   );
+  const io = captureIo();
+  await reproduce(planned, io, false);
+  expect(io.out()).toContain("(2 of the lines are of other runs than those asked for.)");
   const done = (other: Partial<Plan>) => [...readLedger({ ...planned, ...other }).done.keys()];
-  expect(done({}).map((run) => run.name)).toEqual(["offline 1", "offline 2"]);
+  expect(done({}).map((run) => run.name)).toEqual(["offline 1", "offline 2", "offline 3"]);
   expect(done({ server: { kind: "running", baseUrl: "http://elsewhere" } })).toEqual([]);
   const scaled = planned.runs.map((run) => ({ ...run, command: `${run.command}0` }));
   expect(done({ runs: scaled })).toEqual([]);
