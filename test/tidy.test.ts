@@ -18,14 +18,15 @@ const read = (file: string) => readFileSync(join(root, file), "utf8");
 /** Which layer may import which; a layer may also import what its imports may (see docs/architecture.md). */
 const layers: Record<string, readonly string[]> = {
   main: ["commands"],
-  commands: ["bench", "server"],
-  bench: ["hub", "tokenizer"],
+  commands: ["bench", "launch", "server"],
+  bench: ["hub", "tokenizer", "launch"],
   server: ["engine", "tokenizer", "hub"],
   engine: ["model"],
   model: ["program"],
   program: ["runtime"],
   hub: ["tokenizer", "runtime"],
   tokenizer: ["runtime"],
+  launch: ["runtime"],
   runtime: [],
 };
 /** Leaves that every layer may import. */

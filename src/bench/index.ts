@@ -2,6 +2,9 @@
 export { parseRateRange } from "./arrivals.ts";
 export type { RequestRate } from "./arrivals.ts";
 export * from "./options.ts";
+export { setAside } from "./reproduce/ledger.ts";
+export type { Plan, PlannedRun, PlannedServer } from "./reproduce/plan.ts";
+export { reproduce } from "./reproduce/reproduce.ts";
 export type { RequestRecord } from "./request.ts";
-export { runBench } from "./run.ts";
+export { runBench, servedModel } from "./run.ts";
 export type { BenchIo, BenchOutcome, BenchRun } from "./run.ts";

@@ -55,6 +55,8 @@ export interface BenchOptions {
   readonly outputDetails: boolean;
   /** One JSON line a request goes here. */
   readonly recordsFile: string | null;
+  /** Further keys of the result line: what a session of many runs knows about this one. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** What holds without flags: bench_serving's defaults (0.2.7 and 0.2.13 agree, but the former requires --backend). */
@@ -88,6 +90,7 @@ export const defaultOptions: BenchOptions = {
   apiKey: null,
   outputDetails: false,
   recordsFile: null,
+  labels: {},
 };
 
 const defaultPorts: Record<BackendName, number> = {

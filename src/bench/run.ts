@@ -21,7 +21,7 @@ import * as jsonl from "./report/jsonl.ts";
 import { namespaceLine } from "./report/namespace.ts";
 import { Progress } from "./report/progress.ts";
 import { loadTable, rateText, resultTable } from "./report/table.ts";
-import type { RunFacts } from "./report/table.ts";
+import type { Range, RunFacts } from "./report/table.ts";
 import { failureText } from "./request.ts";
 import type { RequestRecord } from "./request.ts";
 import { fetchModel, prepareRequests, targetOf } from "./target.ts";
@@ -39,6 +39,8 @@ export interface BenchIo {
   readonly signal: AbortSignal;
   /** Loads a tokenizer by path, hub id or preset. Throws an Error that says what is missing. */
   readonly loadTokenizer: (name: string) => Promise<Tokenizer>;
+  /** Takes a run's result line; without it the line is appended to the output file. */
+  readonly keepLine?: (line: string, run: BenchRun) => Promise<void>;
 }
 
 /** One rate's results. */
@@ -89,6 +91,11 @@ export async function runBench(options: BenchOptions, io: BenchIo): Promise<Benc
   if (io.signal.aborted) return { exitCode: 130, runs, outputFile };
   const failed = runs.some((run) => run.metrics.completed === 0);
   return { exitCode: failed ? 1 : 0, runs, outputFile };
+}
+
+/** The name of the first model that a server lists. @throws UserError */
+export function servedModel(options: BenchOptions, signal: AbortSignal): Promise<string> {
+  return fetchModel(targetOf(options, backendOf[options.backend]), options, signal);
 }
 
 async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
@@ -189,6 +196,8 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
     dataset: dataset.source,
     planned: prepared.length,
     interrupted: io.signal.aborted,
+    inputLens: rangeOf(dataset.requests.map((request) => request.promptLen)),
+    outputLens: rangeOf(dataset.requests.map((request) => request.outputLen)),
   };
   if (metrics.completed === 0 && !facts.interrupted) {
     io.stderr(
@@ -206,12 +215,19 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
   const line = jsonl.resultLine(
     jsonl.resultFields(options, rate, metrics),
     jsonl.furtherFields(identity, metrics, facts, load),
+    options.labels,
     options.outputDetails ? jsonl.detailFields(records) : {},
   );
-  write("--output-file", bench.outputFile, [line]);
+  const run = { rate, metrics, load, facts, records };
+  if (io.keepLine) await io.keepLine(line, run);
+  else write("--output-file", bench.outputFile, [line]);
   if (options.recordsFile !== null)
     write("--records", options.recordsFile, records.map(jsonl.recordLine));
-  return { rate, metrics, load, facts, records };
+  return run;
+}
+
+function rangeOf(values: readonly number[]): Range {
+  return { min: Math.min(...values), max: Math.max(...values) };
 }
 
 function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "requests" | "dueS"> {

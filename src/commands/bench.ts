@@ -1,12 +1,21 @@
 /** `servebench bench`: flags of SGLang's bench_serving v0.2.7 and a few of our own. */
-import { backends, compats, datasets, defaultOptions as usual } from "../bench/options.ts";
+import type { BenchIo } from "../bench/index.ts";
+import {
+  backends,
+  compats,
+  datasets,
+  defaultOptions as usual,
+  type BenchOptions,
+} from "../bench/options.ts";
 import { UsageError } from "../user-error.ts";
-import { defineCommand } from "./command.ts";
+import { defineCommand, type CommandIo } from "./command.ts";
 import {
   choiceFlag,
+  type FlagValues,
   intFlag,
   jsonFlag,
   numberFlag,
+  parseFlags,
   switchFlag,
   textFlag,
   textListFlag,
@@ -146,27 +155,40 @@ export const bench = defineCommand({
       placeholder: "FILE",
     }),
   },
-  run: async ({ header, decodeCleanup, records, requestRate, ...values }, io) => {
-    if (requestRate === 0)
-      throw new UsageError("--request-rate: 0 sends nothing; use inf or more than 0");
+  run: async (values, io) => {
+    const options = toOptions(values);
     const { runBench } = await import("../bench/index.ts");
-    const options = {
-      ...values,
-      requestRate: { perSecond: requestRate, integer: false },
-      decodeCleanup: decodeCleanup === "on",
-      headers: header.map(parseHeader),
-      apiKey: process.env["OPENAI_API_KEY"] ?? null,
-      recordsFile: records,
-    };
-    const { resolveTokenizer } = await import("../hub/resolve.ts");
-    const { loadTokenizer } = await import("../tokenizer/huggingface.ts");
-    const { exitCode } = await runBench(options, {
-      ...io,
-      loadTokenizer: async (name) => loadTokenizer(resolveTokenizer(name)),
-    });
+    const { exitCode } = await runBench(options, await benchIo(io));
     return exitCode;
   },
 });
+
+/** What the command line `servebench bench ARGV` asks for. @throws UsageError */
+export function benchOptions(argv: readonly string[]): BenchOptions {
+  return toOptions(parseFlags(bench.flags, argv));
+}
+
+function toOptions(values: FlagValues<typeof bench.flags>): BenchOptions {
+  const { header, decodeCleanup, records, requestRate, ...rest } = values;
+  if (requestRate === 0)
+    throw new UsageError("--request-rate: 0 sends nothing; use inf or more than 0");
+  return {
+    ...rest,
+    requestRate: { perSecond: requestRate, integer: false },
+    decodeCleanup: decodeCleanup === "on",
+    headers: header.map(parseHeader),
+    apiKey: process.env["OPENAI_API_KEY"] ?? null,
+    recordsFile: records,
+    labels: {},
+  };
+}
+
+/** The load generator's view of the terminal; it finds tokenizers as the server does. */
+export async function benchIo(io: CommandIo): Promise<BenchIo> {
+  const { resolveTokenizer } = await import("../hub/resolve.ts");
+  const { loadTokenizer } = await import("../tokenizer/huggingface.ts");
+  return { ...io, loadTokenizer: async (name) => loadTokenizer(resolveTokenizer(name)) };
+}
 
 function parseHeader(text: string): readonly [string, string] {
   const at = text.indexOf("=");

@@ -23,21 +23,26 @@ export interface Command {
   /** A paragraph for `--help`. */
   readonly description: string;
   readonly examples: readonly { readonly line: string; readonly says: string }[];
+  /** Words without dashes that the command needs, in their order, e.g. `offline` in `reproduce offline`. */
+  readonly words: Flags;
   readonly flags: Flags;
   /** Parses `argv` and runs. Resolves to the exit code. */
   run(argv: readonly string[], io: CommandIo): Promise<number>;
 }
 
-export function defineCommand<const F extends Flags>(
-  spec: Omit<Command, "flags" | "run" | "aliases"> & {
+export function defineCommand<const F extends Flags, const W extends Flags = {}>(
+  spec: Omit<Command, "flags" | "words" | "run" | "aliases"> & {
     readonly aliases?: readonly string[];
+    readonly words?: W;
     readonly flags: F;
-    readonly run: (values: FlagValues<F>, io: CommandIo) => Promise<number>;
+    readonly run: (values: FlagValues<F & W>, io: CommandIo) => Promise<number>;
   },
-): Command {
+): Omit<Command, "flags"> & { readonly flags: F } {
+  const words = spec.words ?? ({} as W);
   return {
     ...spec,
+    words,
     aliases: spec.aliases ?? [],
-    run: async (argv, io) => spec.run(parseFlags(spec.flags, argv), io),
+    run: async (argv, io) => spec.run(parseFlags(spec.flags, argv, words), io),
   };
 }

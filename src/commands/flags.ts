@@ -215,15 +215,24 @@ export function resolveFlag(flags: Flags, written: string): string {
 }
 
 /**
- * Parses a command line without positional words.
- * @throws UsageError for an unknown or ambiguous flag, a missing or malformed value, a missing required flag.
+ * Parses a command line of flags and of `words`, which are told apart by their order alone and are all needed.
+ * @throws UsageError for an unknown or ambiguous flag, a missing or malformed value, a missing required flag or
+ * word, a word too many.
  */
-export function parseFlags<F extends Flags>(flags: F, argv: readonly string[]): FlagValues<F> {
+export function parseFlags<F extends Flags, W extends Flags = {}>(
+  flags: F,
+  argv: readonly string[],
+  words: W = {} as W,
+): FlagValues<F & W> {
   const given = new Map<string, unknown>();
+  const wordsLeft = Object.entries(words);
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i]!;
     if (!word.startsWith("--")) {
-      throw new UsageError(`unexpected word '${word}': flags begin with --`);
+      const [name, spec] = wordsLeft.shift() ?? [];
+      if (!name || !spec) throw new UsageError(`unexpected word '${word}': flags begin with --`);
+      given.set(name, parseValue(name, spec, word));
+      continue;
     }
     const equals = word.indexOf("=");
     const name = resolveFlag(flags, word.slice(2, equals < 0 ? undefined : equals));
@@ -234,26 +243,30 @@ export function parseFlags<F extends Flags>(flags: F, argv: readonly string[]): 
       text = "";
     } else if (text === undefined) {
       text = argv[++i];
-      if (text === undefined || /^--./.test(text)) {
+      if (text === undefined || /^--\S+$/.test(text)) {
         throw new UsageError(`--${name} needs a value (${spec.placeholder})`);
       }
     }
-    const value = parseValue(name, spec, text);
+    const value = parseValue(`--${name}`, spec, text);
     given.set(name, spec.repeated ? [...((given.get(name) as unknown[]) ?? []), value] : value);
   }
+  const [missing] = wordsLeft;
+  if (missing) throw new UsageError(`the ${missing[0]} is missing: name ${missing[1].placeholder}`);
   const values: Record<string, unknown> = {};
+  for (const name of Object.keys(words)) values[camelCase(name)] = given.get(name);
   for (const [name, spec] of Object.entries(flags)) {
     if (spec.required && !given.has(name)) throw new UsageError(`--${name} is required`);
     values[camelCase(name)] = given.has(name) ? given.get(name) : spec.default;
   }
-  return values as FlagValues<F>;
+  return values as FlagValues<F & W>;
 }
 
-function parseValue(name: string, spec: Flag<unknown>, text: string): unknown {
+/** @param label What the user calls it: "--port", or the name of a word. */
+function parseValue(label: string, spec: Flag<unknown>, text: string): unknown {
   try {
     return spec.parse(text);
   } catch (error) {
-    if (error instanceof UsageError) throw new UsageError(`--${name}: ${error.message}`);
+    if (error instanceof UsageError) throw new UsageError(`${label}: ${error.message}`);
     throw error;
   }
 }

@@ -29,9 +29,11 @@ export function programHelp(version: string, commands: readonly Command[]): stri
 }
 
 export function commandHelp(command: Command): string {
-  const flags = Object.entries(command.flags).flatMap(([name, flag]) => flagHelp(name, flag));
+  const words = Object.entries(command.words);
+  const flags = Object.entries(command.flags);
+  const usage = [command.name, ...words.map(([, word]) => word.placeholder), "[--flags]"].join(" ");
   return [
-    `Usage: servebench ${command.name} [--flags]` +
+    `Usage: servebench ${usage}` +
       (command.aliases.length > 0 ? `   (also: ${command.aliases.join(", ")})` : ""),
     "",
     ...wrap(command.description, width),
@@ -39,8 +41,9 @@ export function commandHelp(command: Command): string {
     "Examples:",
     ...command.examples.flatMap(({ line, says }) => [`  ${line}`, `      ${says}`]),
     "",
+    ...words.flatMap(([, word]) => [...itemHelp(`  ${word.placeholder}`, word.help), ""]),
     "Flags (any unambiguous prefix of a name will do; --name=value works too):",
-    ...flags,
+    ...flags.flatMap(([name, flag]) => flagHelp(name, flag)),
     "",
   ].join("\n");
 }
@@ -51,7 +54,11 @@ function flagHelp(name: string, flag: Flag<unknown>): string[] {
     flag.required ? "Required." : defaultNote(flag),
     flag.aliases.length > 0 ? `Also --${flag.aliases.join(", --")}.` : "",
   ].filter((note) => note !== "");
-  const lines = wrap([flag.help, ...notes].join(" "), width - helpColumn);
+  return itemHelp(head, [flag.help, ...notes].join(" "));
+}
+
+function itemHelp(head: string, text: string): string[] {
+  const lines = wrap(text, width - helpColumn);
   const indent = " ".repeat(helpColumn);
   if (head.length >= helpColumn - 1) return [head, ...lines.map((line) => indent + line)];
   return lines.map((line, i) => (i === 0 ? head.padEnd(helpColumn) : indent) + line);

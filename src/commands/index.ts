@@ -1,10 +1,15 @@
 /** The one command table: main, help and (later) the session and the generated docs read it. */
 import type { Command } from "./command.ts";
 import { bench } from "./bench.ts";
+import { reproduce } from "./reproduce.ts";
 import { serve } from "./serve.ts";
+import { superviseCommand } from "./supervise.ts";
 
-export const commands: readonly Command[] = [serve, bench];
+export const commands: readonly Command[] = [serve, bench, reproduce];
+/** Understood, but not for people: our own processes start one another by them. */
+const internalCommands: readonly Command[] = [superviseCommand];
 
 export function findCommand(name: string): Command | undefined {
-  return commands.find((c) => c.name === name || c.aliases.includes(name));
+  const all = [...commands, ...internalCommands];
+  return all.find((c) => c.name === name || c.aliases.includes(name));
 }

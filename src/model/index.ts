@@ -1,10 +1,12 @@
 /** Models: a config and weights become a program over a device. */
 import type { Device, Dtype, ProgramBuilder, Value } from "../program/index.ts";
 import { parseConfig, type ModelConfig } from "./config.ts";
+import { kvValuesPerToken } from "./size.ts";
 import { bindLlama, defineLlama, type LlamaTensors } from "./llama.ts";
 import { Weights, type WeightSource } from "./weights.ts";
 
 export { parseConfig, type ModelConfig } from "./config.ts";
+export { kvValuesPerToken, parameterCount } from "./size.ts";
 export type { StoredTensor, StoredWeights, WeightSource } from "./weights.ts";
 
 /** A model as the hub finds it. */
@@ -45,8 +47,7 @@ export class Model {
 
   /** Bytes that one token takes in the KV cache of all layers. */
   get kvBytesPerToken(): number {
-    const { layers, kvHeads, headDim } = this.config;
-    return layers * 2 * kvHeads * headDim * (this.dtype === "bf16" ? 2 : 4);
+    return kvValuesPerToken(this.config) * (this.dtype === "bf16" ? 2 : 4);
   }
 
   /** Appends the model to a program; returns the logits [L, vocabSize]. */

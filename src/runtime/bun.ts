@@ -1,5 +1,6 @@
 /** Bun: FFI, embedded files, HTTP server and TCP client. */
 import { readFileSync, readlinkSync, readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { dlopen, type FFIFunction } from "bun:ffi";
 import type {
   Asset,
@@ -34,6 +35,11 @@ function open<S extends NativeSymbols>(path: string, symbols: S): NativeLibrary<
 function realPath(name: Asset): string | null {
   const path = assetPaths[name];
   return path.includes("$bunfs") ? null : path;
+}
+
+function selfCommand(): readonly string[] {
+  if (import.meta.url.includes("$bunfs")) return [process.execPath];
+  return [process.execPath, fileURLToPath(new URL("../main.ts", import.meta.url))];
 }
 
 const libraryPaths = new Map<string, string>();
@@ -149,6 +155,7 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
 export const runtime: Runtime = {
   name: "bun",
   version: Bun.version,
+  selfCommand,
   asset: (name) => readFileSync(assetPaths[name]),
   libraryPath,
   open,

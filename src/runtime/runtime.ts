@@ -61,6 +61,8 @@ export interface ConnectOptions {
 export interface Runtime {
   readonly name: "bun" | "deno";
   readonly version: string;
+  /** Words that start this program again, to which its arguments are added. */
+  selfCommand(): readonly string[];
   /** The bytes of an embedded file. */
   asset(name: Asset): Uint8Array;
   /**

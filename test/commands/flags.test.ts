@@ -106,6 +106,31 @@ describe("accepted", () => {
   });
 });
 
+describe("words", () => {
+  const words = { recipe: required(choiceFlag("", ["offline", "online"])) };
+  const parseWords = (line: string) => parseFlags(flags, line.split(" "), words);
+
+  test("stand anywhere between flags", () => {
+    expect(parseWords("online --backend vllm")).toMatchObject({ recipe: "online" });
+    expect(parseWords("--backend vllm --multi online --tp 1").recipe).toBe("online");
+  });
+
+  test("must be there, known, and no more than there are", () => {
+    expect(() => parseWords("--backend vllm")).toThrow(
+      "the recipe is missing: name offline|online",
+    );
+    expect(() => parseWords("onlin --backend vllm")).toThrow(
+      "recipe: 'onlin' is not one of offline, online (did you mean online?)",
+    );
+    expect(() => parseWords("online --backend vllm offline")).toThrow("unexpected word 'offline'");
+  });
+});
+
+test("a value may begin with dashes if it has a space, as in argparse", () => {
+  const values = parseFlags(flags, ["--backend", "vllm", "--output-file", "--a b"]);
+  expect(values.outputFile).toBe("--a b");
+});
+
 test("mistakes", () => {
   expect({
     missing: mistake("--multi"),

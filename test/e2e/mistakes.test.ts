@@ -93,6 +93,16 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
     /object\.json.*(list|array)/,
   ],
   ["bench --backend trt --dataset-name random-ids", 2, /--model/],
+  ["reproduce", 2, /the recipe is missing: name offline\|online/],
+  ["reproduce ofline", 2, /recipe: 'ofline' is not one of .*did you mean offline/],
+  ["reproduce offline online", 2, /unexpected word 'online'/],
+  ["reproduce offline --only 1,6", 2, /--only: '6' is not a run; name some of 1,2,3,4,5/],
+  ["reproduce offline --scale -1", 2, /--scale: -1 is out of range/],
+  ["reproduce offline --output-dir {dir}/nowhere", 1, /--output-dir: .*nowhere' does not exist/],
+  ["reproduce offline --model-path preset:tinny", 2, /preset:tinny.*did you mean tiny/],
+  ["reproduce offline --server-args=--prot=1", 2, /unknown flag --prot/],
+  ["reproduce offline --base-url http://127.0.0.1:1", 1, /127\.0\.0\.1:1/],
+  ["reproduce offline --base-url http://x --model-path y", 2, /--model-path.*--base-url/],
 ];
 
 const fill = (text: string) =>

@@ -39,11 +39,22 @@ export function resultTable(backend: BackendName, rate: RequestRate, metrics: Me
   return `${lines.join("\n")}\n`;
 }
 
+/** Both ends included. */
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+export const rangeText = ({ min, max }: Range): string => `[${min}, ${max}]`;
+
 /** Facts of a run that are not figures. */
 export interface RunFacts {
   readonly dataset: string;
   readonly planned: number;
   readonly interrupted: boolean;
+  /** Tokens of the data set's prompts, and tokens asked for: the lengths really drawn. */
+  readonly inputLens: Range;
+  readonly outputLens: Range;
 }
 
 /** Our own lines below the table. */
@@ -55,6 +66,10 @@ export function loadTable(facts: RunFacts, load: LoadFigures): string {
   const lines = [
     title("Load", "-"),
     row("Data set:", facts.dataset),
+    row(
+      "Input, output lengths drawn:",
+      `${rangeText(facts.inputLens)}, ${rangeText(facts.outputLens)}`,
+    ),
     row("Requests sent / planned:", `${load.sent} / ${facts.planned}`),
     ...failed,
     ...(load.withoutTokens > 0 ? [row("Successful without a token:", load.withoutTokens)] : []),

@@ -1,0 +1,193 @@
+/** Proves that a reproduction does each run once, whatever comes between, against a mock server. */
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Plan, defaultOptions, reproduce, setAside } from "../../../src/bench/index.ts";
+import { readLedger } from "../../../src/bench/reproduce/ledger.ts";
+import { besideOutput, commandLine } from "../../../src/bench/reproduce/plan.ts";
+import { recipes } from "../../../src/bench/reproduce/recipes.ts";
+import { burst, type MockRequest, type MockServer, response, startMock } from "../mock/server.ts";
+import { captureIo } from "../support.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "servebench-reproduce-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let server: MockServer | undefined;
+afterEach(() => server?.close());
+
+/** What the mock does with a request of a run; not called for the probe and for health checks. */
+let onRun: (outputLen: number) => "answer" | "hang up" = () => "answer";
+let dead = false;
+afterEach(() => {
+  onRun = () => "answer";
+  dead = false;
+});
+
+/** Output lengths of the runs, which tell them apart from one another and from the probe's 17. */
+const outputLens = [3, 4, 5];
+const lengthOf = (request: MockRequest) =>
+  (JSON.parse(request.body) as { max_tokens: number }).max_tokens;
+
+async function plan(name: string): Promise<Plan> {
+  server = await startMock((request, socket) => {
+    if (dead) return void socket.destroy();
+    if (request.path === "/health") return void socket.end(response(200, {}, ""));
+    const length = lengthOf(request);
+    if (outputLens.includes(length) && onRun(length) === "hang up") return void socket.destroy();
+    return burst(request, socket);
+  });
+  const runs = outputLens.map((randomOutputLen, i) => ({
+    name: `offline ${i + 1}`,
+    command: commandLine("bench_serving", ["--random-output-len", String(randomOutputLen)]),
+    options: {
+      ...defaultOptions,
+      datasetName: "random-ids" as const,
+      model: "tok",
+      numPrompts: 4,
+      randomInputLen: 8,
+      randomOutputLen,
+      randomRangeRatio: 1,
+    },
+  }));
+  return {
+    recipe: recipes.offline,
+    server: { kind: "running", baseUrl: `http://127.0.0.1:${server.port}` },
+    runs,
+    outputFile: join(folder, `${name}.jsonl`),
+  };
+}
+
+/** How often each run's requests came, warm-up included, since the last call. */
+function seen(): number[] {
+  const lengths = server!.requests
+    .splice(0)
+    .filter(({ path }) => path !== "/health")
+    .map(lengthOf);
+  return outputLens.map((length) => lengths.filter((l) => l === length).length);
+}
+const lines = (path: string) => readFileSync(path, "utf8").trimEnd().split("\n");
+
+test("does all runs, tabulates, and has nothing left to do", async () => {
+  const planned = await plan("all");
+  const first = captureIo();
+  expect(await reproduce(planned, first, false)).toBe(0);
+  expect(seen()).toEqual([5, 5, 5]);
+  expect(first.out()).toContain("Estimate from a short probe");
+  const results = lines(planned.outputFile);
+  expect(results).toHaveLength(3);
+  expect(results[1]).toContain('"min_output_len": 4, "max_output_len": 4');
+  expect(results[1]).toContain('"recipe": "offline 2", "command": "servebench bench_serving');
+  const second = captureIo();
+  expect(await reproduce(planned, second, false)).toBe(0);
+  expect(seen()).toEqual([0, 0, 0]);
+  expect(lines(planned.outputFile)).toEqual(results);
+  expect(second.out()).toMatch(/offline 2 +random ids +inf +4 +\[8, 8\] +\[4, 4\] +[\d.]+ +0\n/);
+});
+
+test("what it says the pipeline prints, the pipeline prints", async () => {
+  const planned = await plan("cut it");
+  const io = captureIo();
+  await reproduce(planned, io, false);
+  const [, pipeline, printed] = /\$ (.*)\n([^]*)$/.exec(io.out())!;
+  const ran = Bun.spawnSync(["sh", "-c", pipeline!]);
+  expect(printed!).toBe(ran.stdout.toString());
+  expect(
+    printed!
+      .trim()
+      .split("\n")
+      .map(Number)
+      .every((figure) => figure > 0),
+  ).toBe(true);
+});
+
+test("a dry run sends nothing and writes nothing", async () => {
+  const planned = await plan("dry");
+  const io = captureIo();
+  expect(await reproduce(planned, io, true)).toBe(0);
+  expect(server!.requests).toEqual([]);
+  expect(existsSync(planned.outputFile)).toBe(false);
+  for (const { command } of planned.runs) expect(io.out()).toContain(`\n  ${command} --base-url `);
+});
+
+test("an interrupted run is kept aside and done again", async () => {
+  const planned = await plan("interrupted");
+  const io = captureIo();
+  let requests = 0;
+  onRun = (length) => {
+    if (length === 4 && ++requests === 5) io.controller.abort(); // the last one
+    return "answer";
+  };
+  expect(await reproduce(planned, io, false)).toBe(130);
+  expect(lines(planned.outputFile)).toHaveLength(1);
+  const aside = lines(besideOutput(planned.outputFile, ".incomplete.jsonl"));
+  expect(aside).toHaveLength(1);
+  expect(aside[0]).toContain('"interrupted": true');
+  expect(io.out()).toMatch(/offline 2 +not run/);
+  seen();
+  expect(await reproduce(planned, captureIo(), false)).toBe(0);
+  expect(seen()).toEqual([0, 5, 5]);
+  expect(lines(planned.outputFile)).toHaveLength(3);
+});
+
+test("a run in which the server dies does not count, however many requests were done", async () => {
+  const planned = await plan("dies");
+  let requests = 0;
+  onRun = (length) => {
+    dead = length === 4 && ++requests === 4;
+    return dead ? "hang up" : "answer";
+  };
+  const ended = reproduce(planned, captureIo(), false);
+  expect(ended).rejects.toThrow(/does not answer any more/);
+  await ended.catch(() => {});
+  expect(lines(planned.outputFile)).toHaveLength(1);
+  expect(lines(besideOutput(planned.outputFile, ".incomplete.jsonl"))).toHaveLength(1);
+  dead = false;
+  onRun = () => "answer";
+  seen();
+  expect(await reproduce(planned, captureIo(), false)).toBe(0);
+  expect(seen()).toEqual([0, 5, 5]);
+});
+
+test("failed requests of a living server are told, and the run counts", async () => {
+  const planned = await plan("failed");
+  let requests = 0;
+  onRun = (length) => (length === 4 && ++requests === 4 ? "hang up" : "answer");
+  const io = captureIo();
+  expect(await reproduce(planned, io, false)).toBe(0);
+  expect(io.out()).toMatch(/offline 2 .* 1\n/);
+  expect(lines(planned.outputFile)).toHaveLength(3);
+});
+
+test("another command or server is another run; foreign and torn lines are none", async () => {
+  const planned = await plan("keys");
+  await reproduce({ ...planned, runs: planned.runs.slice(0, 2) }, captureIo(), false);
+  appendFileSync(
+    planned.outputFile,
+    '{"backend": "sglang", "request_rate": Infinity}\n{"command": "serv',
+  );
+  const io = captureIo();
+  await reproduce(planned, io, false);
+  expect(io.out()).toContain("(2 of the lines are of other runs than those asked for.)");
+  const done = (other: Partial<Plan>) => [...readLedger({ ...planned, ...other }).done.keys()];
+  expect(done({}).map((run) => run.name)).toEqual(["offline 1", "offline 2", "offline 3"]);
+  expect(done({ server: { kind: "running", baseUrl: "http://elsewhere" } })).toEqual([]);
+  const scaled = planned.runs.map((run) => ({ ...run, command: `${run.command}0` }));
+  expect(done({ runs: scaled })).toEqual([]);
+});
+
+test("--restart keeps the results under another name", async () => {
+  const planned = await plan("restart");
+  expect(setAside(planned, new Date())).toBeNull();
+  await reproduce({ ...planned, runs: planned.runs.slice(0, 1) }, captureIo(), false);
+  const results = lines(planned.outputFile);
+  const aside = setAside(planned, new Date("2026-01-02T03:04:05Z"));
+  expect(aside).toBe(join(folder, "restart.2026-01-02T03-04-05.jsonl"));
+  expect(lines(aside!)).toEqual(results);
+  expect(readLedger(planned).done.size).toBe(0);
+});
+
+test("words with spaces are quoted for a shell", () => {
+  const line = commandLine("bench", ["--dataset-path", "my file's.json", "--model", "preset:tiny"]);
+  expect(line).toBe(`servebench bench --dataset-path 'my file'\\''s.json' --model preset:tiny`);
+});
