@@ -62,6 +62,10 @@ export const bench = defineCommand({
       "ShareGPT file. Without one, ShareGPT_V3_unfiltered_cleaned_split.json in this folder or else a built-in synthetic corpus.",
       { default: "", placeholder: "FILE" },
     ),
+    "download-dataset": switchFlag(
+      "Instead of the synthetic corpus take ShareGPT from the Hugging Face Hub (about 670 MB, downloaded to its cache once).",
+      { extension: true },
+    ),
     model: textFlag(
       "Name of the model in requests; the first that the server lists if not given.",
       {
@@ -69,7 +73,7 @@ export const bench = defineCommand({
       },
     ),
     tokenizer: textFlag(
-      "Folder, preset or cached model whose tokenizer counts tokens; --model if not given.",
+      "Folder, preset or org/name of the Hugging Face Hub whose tokenizer counts tokens; --model if not given.",
       {
         placeholder: "PATH",
       },
@@ -154,11 +158,17 @@ export const bench = defineCommand({
       apiKey: process.env["OPENAI_API_KEY"] ?? null,
       recordsFile: records,
     };
-    const { resolveTokenizer } = await import("../hub/resolve.ts");
+    const { resolveDatasetFile, resolveTokenizer } = await import("../hub/resolve.ts");
     const { loadTokenizer } = await import("../tokenizer/huggingface.ts");
+    const user = {
+      ...io,
+      isTerminal: io.isTerminal && !values.disableTqdm,
+      note: (line: string) => io.stderr(`${line}\n`),
+    };
     const { exitCode } = await runBench(options, {
       ...io,
-      loadTokenizer: async (name) => loadTokenizer(resolveTokenizer(name)),
+      loadTokenizer: async (name) => loadTokenizer(await resolveTokenizer(name, user)),
+      fetchDataset: ({ repository, file }) => resolveDatasetFile(repository, file, user),
     });
     return exitCode;
   },

@@ -14,7 +14,7 @@ let server: RunningServer;
 let url: string;
 
 beforeAll(async () => {
-  const model = resolveModel("preset:tiny");
+  const model = await resolveModel("preset:tiny");
   const logitsBias = new Float32Array(128_256).fill(-1e4);
   for (const id of printableIds(loadTokenBytes(model.tokenizer))) logitsBias[id] = 0;
   [engine, tokenizer] = await Promise.all([
