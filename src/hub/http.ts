@@ -35,15 +35,21 @@ export async function get(
     const location = [301, 302, 303, 307, 308].includes(response.status)
       ? response.headers.get("location")
       : null;
-    if (location === null) return { response, foreign: at.origin !== asked.origin };
+    if (location === null) return { response, foreign: !isSameServer(asked, at) };
     await discard(response);
     const next = URL.canParse(location, at.href) ? new URL(location, at) : null;
     if (!next || !/^https?:$/.test(next.protocol))
       throw new HubError("broken", `${at.origin} redirects to '${location}', which is no address.`);
-    if (next.origin !== at.origin) delete headers["authorization"];
+    if (!isSameServer(at, next)) delete headers["authorization"];
     at = next;
   }
   throw new HubError("broken", `${asked.origin} redirects ${url} in a circle.`);
+}
+
+/** Whether what may be told to `from` may be told to `to`: the same origin, or its encrypted form. */
+export function isSameServer(from: URL, to: URL): boolean {
+  const isUpgrade = from.protocol === "http:" && to.protocol === "https:";
+  return from.origin === to.origin || (isUpgrade && from.host === to.host && from.port === "");
 }
 
 async function answer(

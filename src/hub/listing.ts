@@ -2,7 +2,7 @@
 import type { Hub, Repository } from "./hub.ts";
 import { isCommit } from "./hub.ts";
 import { nextPage } from "./headers.ts";
-import { discard, get, reasonOf, silenceLimit } from "./http.ts";
+import { discard, get, isSameServer, reasonOf, silenceLimit } from "./http.ts";
 import { isJsonObject } from "./json.ts";
 import { HubError, refusal, type HubErrorKind } from "./refusal.ts";
 
@@ -41,7 +41,8 @@ export async function fetchListing(
   while (url !== null && !seen.has(url)) {
     seen.add(url);
     const page: JsonPage = await fetchJson(hub, repository, url);
-    if (!Array.isArray(page.value)) throw strange(hub, "gives no list of files");
+    if (!Array.isArray(page.value) || page.value.length === 0)
+      throw strange(hub, "gives no list of files");
     for (const entry of page.value) {
       if (!isJsonObject(entry) || entry["type"] !== "file") continue;
       files.set(...parseEntry(hub, entry));
@@ -117,11 +118,12 @@ async function fetchJson(hub: Hub, repository: Repository, url: string): Promise
     }
     const value: unknown = await response.json();
     const next = nextPage(response.headers.get("link"));
+    if (next === null) return { value, next };
     // A page elsewhere would be given the token.
-    const origin = next !== null && URL.canParse(next, url) ? new URL(next, url).origin : null;
-    if (next !== null && origin !== new URL(url).origin)
+    const page = URL.canParse(next, url) ? new URL(next, url) : null;
+    if (page === null || !isSameServer(new URL(url), page))
       throw strange(hub, `continues its list at '${next}'`);
-    return { value, next: next === null ? null : new URL(next, url).href };
+    return { value, next: page.href };
   } catch (error) {
     if (error instanceof HubError) throw error;
     throw strange(hub, `sends no JSON (${reasonOf(error, limit.signal)})`, "unreachable");

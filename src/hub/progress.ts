@@ -36,7 +36,7 @@ export class DownloadProgress {
   set(file: string, bytes: number): void {
     this.bytesOf.set(file, bytes);
     const tenths = this.tenthsDone();
-    if (this.redrawn || tenths <= this.tenths || tenths === 10) return;
+    if (this.redrawn || tenths <= this.tenths) return;
     this.tenths = tenths;
     this.user.note(this.text());
   }
@@ -86,7 +86,7 @@ export function downloadText(
   const filled = Math.floor(share * barWidth);
   const bar = "#".repeat(filled) + ".".repeat(barWidth - filled);
   const rate = seconds > 0 ? Math.max(0, bytes - atStart) / seconds : 0;
-  const left = rate > 0 ? `${clockText((total - bytes) / rate)} left` : "";
+  const left = rate > 0 && bytes < total ? `${clockText((total - bytes) / rate)} left` : "";
   const percent = `${String(Math.floor(share * 100)).padStart(3)}%`;
   return [
     `${percent} [${bar}] ${sizeText(bytes)} of ${sizeText(total)}`,

@@ -14,7 +14,7 @@ import { persist } from "./http.ts";
 import { contentUrl, fetchCommit, fetchListing, type Listing, type RemoteFile } from "./listing.ts";
 import { DownloadProgress, sizeText } from "./progress.ts";
 import { HubError } from "./refusal.ts";
-import { isDiskError, isWhole, load, partialPath } from "./transfer.ts";
+import { isDiskError, isWhole, loadBlob, partialPath } from "./transfer.ts";
 import type { Choice } from "./wanted.ts";
 
 const parallelFiles = 8;
@@ -106,65 +106,85 @@ async function fill(snapshot: Snapshot, choose: Choice): Promise<string> {
   const { repository, cache, commit, listing } = snapshot;
   const folder = cache.snapshot(commit);
   const obtain = async (path: string) => {
-    await loadMissing(snapshot, [path], false);
+    await load(snapshot, gapOf(snapshot, [path]), () => {});
     return join(folder, path);
   };
-  await loadMissing(snapshot, await choose([...listing.keys()].sort(), obtain), true);
+  await loadShown(snapshot, gapOf(snapshot, await choose([...listing.keys()].sort(), obtain)));
   ifWritable(() => cache.writeRef(repository.revision, commit));
   return folder;
 }
 
-/** Loads those of `paths` that the snapshot lacks, and links them into it. */
-async function loadMissing(
-  snapshot: Snapshot,
-  paths: readonly string[],
-  told: boolean,
-): Promise<void> {
-  const { hub, cache, commit, listing, repository } = snapshot;
-  const folder = cache.snapshot(commit);
+/** What a snapshot lacks. */
+interface Gap {
+  readonly links: readonly { readonly path: string; readonly file: RemoteFile }[];
+  /** What is to be loaded, by the blob's place: files of equal content are one. */
+  readonly blobs: ReadonlyMap<string, { readonly path: string; readonly file: RemoteFile }>;
+  /** Bytes that each blob has already. */
+  readonly before: ReadonlyMap<string, number>;
+  readonly totalBytes: number;
+  readonly beforeBytes: number;
+}
+
+function gapOf({ cache, commit, listing }: Snapshot, paths: readonly string[]): Gap {
   const wanted = paths.map((path) => ({ path, file: listing.get(path)! }));
-  const missing = wanted.filter(({ path, file }) => !isThere(folder, path, file));
-  // Files of equal content are one blob.
-  const blobs = new Map(missing.map((item) => [cache.blob(item.file), item]));
+  const folder = cache.snapshot(commit);
+  const links = wanted.filter(({ path, file }) => !isThere(folder, path, file));
+  const blobs = new Map(links.map((item) => [cache.blob(item.file), item]));
   const before = new Map([...blobs].map(([blob, { file }]) => [blob, bytesThere(blob, file)]));
-  const total = sum([...blobs.values()].map(({ file }) => file.size));
-  checkSpace(hub, repository, total - sum(before.values()));
-  if (missing.length === 0) return;
-  if (told) hub.user.note(announcement(snapshot, blobs.size, total, sum(before.values())));
-  const shown = hub.settings.progressBars && told;
-  const progress = new DownloadProgress(repository.id, total, before, hub.user, shown);
-  const noting = { ...hub, user: { ...hub.user, note: (line: string) => progress.note(line) } };
+  const totalBytes = sum([...blobs.values()].map(({ file }) => file.size));
+  return { links, blobs, before, totalBytes, beforeBytes: sum(before.values()) };
+}
+
+/** Fills a gap while the user watches. */
+async function loadShown(snapshot: Snapshot, gap: Gap): Promise<void> {
+  if (gap.links.length === 0) return;
+  const { user, settings } = snapshot.hub;
+  user.note(announcement(snapshot, gap));
+  const progress = new DownloadProgress(
+    snapshot.repository.id,
+    gap.totalBytes,
+    gap.before,
+    user,
+    settings.progressBars,
+  );
+  const note = (line: string) => progress.note(line);
+  const hub = { ...snapshot.hub, user: { ...user, note } };
   try {
-    await inParallel([...blobs], hub.user.signal, ([blob, { path, file }], signal) =>
-      load(noting, {
-        repository,
-        path,
-        file,
-        blob,
-        url: contentUrl(hub, repository, commit, path),
-        lock: cache.lock(file),
-        signal,
-        onBytes: (bytes) => progress.set(blob, bytes),
-      }),
-    );
-    for (const { path, file } of missing) cache.link(commit, path, file);
+    await load({ ...snapshot, hub }, gap, (blob, bytes) => progress.set(blob, bytes));
   } finally {
     progress.close();
   }
 }
 
-function announcement(
-  { hub, repository, commit, cache }: Snapshot,
-  files: number,
-  total: number,
-  before: number,
-): string {
-  const have = before > 0 ? `, ${sizeText(before)} of it here already` : "";
+async function load(
+  { hub, repository, cache, commit }: Snapshot,
+  { links, blobs, totalBytes, beforeBytes }: Gap,
+  onBytes: (blob: string, bytes: number) => void,
+): Promise<void> {
+  checkSpace(hub, repository, totalBytes - beforeBytes);
+  await inParallel([...blobs], hub.user.signal, ([blob, { path, file }], signal) =>
+    loadBlob(hub, {
+      repository,
+      path,
+      file,
+      blob,
+      url: contentUrl(hub, repository, commit, path),
+      lock: cache.lock(file),
+      signal,
+      onBytes: (bytes) => onBytes(blob, bytes),
+    }),
+  );
+  for (const { path, file } of links) cache.link(commit, path, file);
+}
+
+function announcement({ hub, repository, commit, cache }: Snapshot, gap: Gap): string {
   const { id, revision } = repository;
   const name = isCommit(revision) ? revision : `${revision} ${commit.slice(0, 7)}`;
+  const files = `${gap.blobs.size} ${gap.blobs.size === 1 ? "file" : "files"}`;
+  const have = gap.beforeBytes > 0 ? `, ${sizeText(gap.beforeBytes)} of it here already` : "";
   return (
     `downloading ${id} (${name}) from ${hub.settings.endpoint}: ` +
-    `${files} ${files === 1 ? "file" : "files"}, ${sizeText(total)}${have}, to ${cache.snapshot(commit)}`
+    `${files}, ${sizeText(gap.totalBytes)}${have}, to ${cache.snapshot(commit)}`
   );
 }
 

@@ -32,7 +32,7 @@ export const isWhole = (path: string, { size }: RemoteFile): boolean =>
  * Makes `blob` exist. Of several processes that want it, one loads it and the others wait.
  * Throws a HubError, or the disk's own error; what has come stays for the next try.
  */
-export async function load(hub: Hub, transfer: Transfer): Promise<void> {
+export async function loadBlob(hub: Hub, transfer: Transfer): Promise<void> {
   const { blob, file, onBytes, signal } = transfer;
   const lock = await lockFile(transfer.lock, signal, () =>
     hub.user.note(`${transfer.path}: waiting for another process that is loading it`),

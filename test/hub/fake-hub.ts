@@ -230,18 +230,19 @@ export const status =
   (_request, response) =>
     void response.writeHead(code, headers).end("no");
 
-/** Sends so many bytes of the answer's body, and drops the connection once the client has `stored()` them. */
+/** Sends so many bytes of the answer's body, and drops the connection once the client has `kept()` them. */
 export const cutAfter =
-  (bytes: number, stored: () => number): Fault =>
+  (bytes: number, kept: () => number): Fault =>
   (request, response, next) => {
     const from = Number(/\d+/.exec(request.headers.range ?? "")?.[0] ?? 0);
     const drop = () => {
-      if (response.destroyed || stored() >= from + bytes) response.destroy();
+      if (response.destroyed || kept() >= from + bytes) response.destroy();
       else setTimeout(drop, 5);
     };
     const end = response.end.bind(response);
-    response.end = ((body: Buffer | undefined) => {
-      if (bytes > 0 && body) response.write(body.subarray(0, bytes));
+    response.end = ((text: Buffer | string | undefined) => {
+      const body = Buffer.from((text ?? "") as string);
+      if (bytes > 0 && body.length > 0) response.write(body.subarray(0, bytes));
       else response.flushHeaders();
       setTimeout(drop, 5);
       return response;

@@ -1,7 +1,21 @@
 /** Headers of the Hub: the forms that it sends, and that no other form throws. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { isSameServer } from "../../src/hub/http.ts";
 import { askedWaitMs, contentRange, nextPage } from "../../src/hub/headers.ts";
+
+const same = (from: string, to: string) => isSameServer(new URL(from), new URL(to));
+const wait = (headers: Record<string, string>) =>
+  askedWaitMs(new Headers(headers), Date.UTC(2026, 0, 1));
+
+test("which servers are the same", () => {
+  expect(same("https://h/a", "https://h/b")).toBe(true);
+  expect(same("http://h/a", "https://h/a")).toBe(true);
+  expect(same("https://h/a", "http://h/a")).toBe(false);
+  expect(same("http://h:8000/a", "https://h/a")).toBe(false);
+  expect(same("http://h/a", "https://h:8443/a")).toBe(false);
+  expect(same("https://h/a", "https://cdn.h/a")).toBe(false);
+});
 
 test("the next page of a list", () => {
   const next = "https://h/api/models/a/b/tree/main?cursor=x%2C&recursive=true";
@@ -34,8 +48,6 @@ test("the range of a partial answer", () => {
 });
 
 describe("how long to wait", () => {
-  const wait = (headers: Record<string, string>) =>
-    askedWaitMs(new Headers(headers), Date.UTC(2026, 0, 1));
   test("seconds, a date, or the Hub's own header", () => {
     expect(wait({ "retry-after": " 7 " })).toBe(7000);
     expect(wait({ "retry-after": "Thu, 01 Jan 2026 00:00:30 GMT" })).toBe(30_000);

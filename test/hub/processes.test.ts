@@ -123,13 +123,15 @@ test.each(["SIGINT", "SIGKILL"] as const)("after %s the next process goes on", a
 
 const python = pythonWith("huggingface_hub");
 const why = python.python === null ? ` (SKIPPED: ${python.why})` : "";
+const runPython = (code: string, env = environment) =>
+  runProgram([python.python!, "-c", `from huggingface_hub import *\n${code}`], { env });
 describe.skipIf(python.python === null)(`huggingface_hub in Python${why}`, () => {
-  const run = (code: string, env = environment) =>
-    runProgram([python.python!, "-c", `from huggingface_hub import *\n${code}`], { env });
   const patterns = JSON.stringify(wanted);
 
   test("its cache is used as it is, offline and with no request for a file", async () => {
-    const made = await run(`print(snapshot_download("org/name", allow_patterns=${patterns}))`);
+    const made = await runPython(
+      `print(snapshot_download("org/name", allow_patterns=${patterns}))`,
+    );
     expect(made).toMatchObject({ code: 0, stdout: `${snapshot()}\n` });
     expectWhole();
     fake.requests.length = 0;
@@ -144,7 +146,7 @@ describe.skipIf(python.python === null)(`huggingface_hub in Python${why}`, () =>
 
   test("its cache of single files, which has no list, is used offline too", async () => {
     const code = wanted.map((name) => `hf_hub_download("org/name", "${name}")`).join("\n");
-    expect(await run(code)).toMatchObject({ code: 0 });
+    expect(await runPython(code)).toMatchObject({ code: 0 });
     expect(await runProgram(child, { env: offline() })).toMatchObject({
       code: 0,
       stdout: `${snapshot()}\n`,
@@ -158,15 +160,15 @@ describe.skipIf(python.python === null)(`huggingface_hub in Python${why}`, () =>
       `print(snapshot_download("org/name", allow_patterns=${patterns}))\n` +
       wanted.map((name) => `print(hf_hub_download("org/name", "${name}"))`).join("\n");
     const paths = [snapshot(), ...wanted.map((name) => join(snapshot(), name))];
-    const read = await run(code, offline());
+    const read = await runPython(code, offline());
     expect(read.stderr).not.toContain("Error");
     expect(read.stdout.trim().split("\n")).toEqual(paths);
     expect(fake.requests).toEqual([]);
-    expect((await run(code)).stdout.trim().split("\n")).toEqual(paths);
+    expect((await runPython(code)).stdout.trim().split("\n")).toEqual(paths);
     expect(
       fake.requests.filter(({ method, server }) => method === "GET" && server === "cdn"),
     ).toEqual([]);
-    const scan = await run(
+    const scan = await runPython(
       "print([len(r.revisions) for r in scan_cache_dir().repos], scan_cache_dir().warnings)",
     );
     expect(scan.stdout.trim()).toBe("[1] []");
@@ -175,7 +177,7 @@ describe.skipIf(python.python === null)(`huggingface_hub in Python${why}`, () =>
   test("it and we exclude each other by the same lock", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     fake.fail(/cdn GET/, pausing(promise), 9);
-    const theirs = run(`print(snapshot_download("org/name", allow_patterns=${patterns}))`);
+    const theirs = runPython(`print(snapshot_download("org/name", allow_patterns=${patterns}))`);
     await until(() => fake.asked("cdn").some((line) => line.includes(`GET /${blob}`)));
     const ours = Bun.spawn(child, { env: environment, stderr: "pipe", stdout: "ignore" });
     let log = "";
