@@ -21,6 +21,8 @@ export interface BenchOptions {
   readonly datasetName: DatasetName;
   /** "": the default file name in the working directory, else the synthetic corpus. */
   readonly datasetPath: string;
+  /** Instead of the synthetic corpus, the ShareGPT file of the Hugging Face Hub. */
+  readonly downloadDataset: boolean;
   /** null: the first model that the server lists. */
   readonly model: string | null;
   /** null: the model. */
@@ -67,6 +69,7 @@ export const defaultOptions: BenchOptions = {
   port: null,
   datasetName: "sharegpt",
   datasetPath: "",
+  downloadDataset: false,
   model: null,
   tokenizer: null,
   numPrompts: 1000,

@@ -7,6 +7,8 @@ import { arrivalTimes, parseRateRange } from "./arrivals.ts";
 import type { RequestRate } from "./arrivals.ts";
 import { backendOf } from "./backends/index.ts";
 import type { Backend } from "./backends/index.ts";
+import { conversationsPath } from "./datasets/conversations.ts";
+import type { HubFile } from "./datasets/conversations.ts";
 import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
 import { UserError, UsageError } from "../user-error.ts";
@@ -39,6 +41,8 @@ export interface BenchIo {
   readonly signal: AbortSignal;
   /** Loads a tokenizer by path, hub id or preset. Throws an Error that says what is missing. */
   readonly loadTokenizer: (name: string) => Promise<Tokenizer>;
+  /** The path of a file of the Hugging Face Hub, downloaded if need be. Throws an Error that says what to do. */
+  readonly fetchDataset: (dataset: HubFile) => Promise<string>;
   /** Takes a run's result line; without it the line is appended to the output file. */
   readonly keepLine?: (line: string, run: BenchRun) => Promise<void>;
 }
@@ -113,7 +117,9 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   if (!tokenizer.hasChatTemplate) io.stdout(chatTemplateWarning);
   io.stdout(`${namespaceLine(options, model)}\n`);
   const note = (line: string): void => io.stderr(`${line}\n`);
-  const dataset = buildDataset({ options, tokenizer, python, numpy, note });
+  const datasetPath = await conversationsPath(options, io.fetchDataset);
+  const found = { ...options, datasetPath };
+  const dataset = buildDataset({ options: found, tokenizer, python, numpy, note });
   if (dataset.requests.length === 0) {
     throw new UserError(`The data set (${dataset.source}) gives no request; nothing to send.`);
   }
@@ -168,7 +174,7 @@ async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
     const Kind = error instanceof UsageError ? UsageError : UserError;
     throw new Kind(
       `cannot load the tokenizer '${name}': ${(error as Error).message}\n` +
-        "Name another with --tokenizer (a folder, a cached hub id or a preset).",
+        "Name another with --tokenizer (a folder, org/name of the Hub or a preset).",
       { cause: error },
     );
   }

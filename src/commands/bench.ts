@@ -71,6 +71,10 @@ export const bench = defineCommand({
       "ShareGPT file. Without one, ShareGPT_V3_unfiltered_cleaned_split.json in this folder or else a built-in synthetic corpus.",
       { default: usual.datasetPath, placeholder: "FILE" },
     ),
+    "download-dataset": switchFlag(
+      "Instead of the synthetic corpus take ShareGPT from the Hugging Face Hub (about 670 MB, downloaded to its cache once).",
+      { extension: true },
+    ),
     model: textFlag(
       "Name of the model in requests; the first that the server lists if not given.",
       {
@@ -78,7 +82,7 @@ export const bench = defineCommand({
       },
     ),
     tokenizer: textFlag(
-      "Folder, preset or cached model whose tokenizer counts tokens; --model if not given.",
+      "Folder, preset or org/name of the Hugging Face Hub whose tokenizer counts tokens; --model if not given.",
       {
         placeholder: "PATH",
       },
@@ -158,7 +162,8 @@ export const bench = defineCommand({
   run: async (values, io) => {
     const options = toOptions(values);
     const { runBench } = await import("../bench/index.ts");
-    const { exitCode } = await runBench(options, await benchIo(io));
+    const quiet = { ...io, isTerminal: io.isTerminal && !values.disableTqdm };
+    const { exitCode } = await runBench(options, await benchIo(quiet));
     return exitCode;
   },
 });
@@ -185,9 +190,14 @@ function toOptions(values: FlagValues<typeof bench.flags>): BenchOptions {
 
 /** The load generator's view of the terminal; it finds tokenizers as the server does. */
 export async function benchIo(io: CommandIo): Promise<BenchIo> {
-  const { resolveTokenizer } = await import("../hub/resolve.ts");
+  const { resolveDatasetFile, resolveTokenizer } = await import("../hub/resolve.ts");
   const { loadTokenizer } = await import("../tokenizer/huggingface.ts");
-  return { ...io, loadTokenizer: async (name) => loadTokenizer(resolveTokenizer(name)) };
+  const user = { ...io, note: (line: string) => io.stderr(`${line}\n`) };
+  return {
+    ...io,
+    loadTokenizer: async (name) => loadTokenizer(await resolveTokenizer(name, user)),
+    fetchDataset: ({ repository, file }) => resolveDatasetFile(repository, file, user),
+  };
 }
 
 function parseHeader(text: string): readonly [string, string] {

@@ -138,7 +138,7 @@ interface ServerAndModel {
 const defaultModel = "preset:llama-3.1-8b";
 
 async function plannedServer(values: ReproduceFlags, io: CommandIo): Promise<ServerAndModel> {
-  if (values.baseUrl === null) return ownServer(values);
+  if (values.baseUrl === null) return ownServer(values, io);
   if (values.modelPath !== null || values.serverArgs !== "") {
     const flag = values.modelPath === null ? "--server-args" : "--model-path";
     throw new UsageError(
@@ -151,14 +151,16 @@ async function plannedServer(values: ReproduceFlags, io: CommandIo): Promise<Ser
   return { server: { kind: "running", baseUrl: values.baseUrl }, model };
 }
 
-async function ownServer(values: ReproduceFlags): Promise<ServerAndModel> {
+async function ownServer(values: ReproduceFlags, io: CommandIo): Promise<ServerAndModel> {
   const model = values.modelPath ?? defaultModel;
   const more = values.serverArgs.split(/\s+/).filter((word) => word !== "");
   const line = ["--model-path", model, ...recipes[values.recipe].server.split(" "), ...more];
   const { servedModelName, dtype } = parseFlags(serve.flags, line);
   const { resolveModel } = await import("../hub/resolve.ts");
   const { kvValuesPerToken, parameterCount, parseConfig } = await import("../model/index.ts");
-  const config = parseConfig(resolveModel(model, { loadFormat: "dummy" }).config);
+  const user = { ...io, note: (text: string) => io.stderr(`${text}\n`) };
+  const found = await resolveModel(model, { loadFormat: "dummy", user });
+  const config = parseConfig(found.config);
   const wide = dtype === "float" || dtype === "float32";
   const valueBytes = wide || (dtype === "auto" && config.storedDtype !== "bfloat16") ? 4 : 2;
   const memory = {

@@ -31,12 +31,16 @@ const speedOnlyFlags = Object.fromEntries(
 
 const flags = {
   "model-path": textFlag(
-    "What to serve: a local Hugging Face folder, org/name already in the Hugging Face cache, or a built-in preset " +
-      "with pseudo-random weights (preset:tiny, preset:135m, preset:llama-3.2-1b, preset:llama-3.1-8b, preset:llama-3.1-70b).",
+    "What to serve: a local Hugging Face folder, org/name of the Hugging Face Hub (downloaded to its cache unless " +
+      "there), or a built-in preset with pseudo-random weights (preset:tiny, preset:135m, preset:llama-3.2-1b, preset:llama-3.1-8b, preset:llama-3.1-70b).",
     { default: "preset:tiny", placeholder: "PATH" },
   ),
-  "tokenizer-path": textFlag("Folder of the tokenizer, if not the model's.", {
+  "tokenizer-path": textFlag("Folder, org/name or preset of the tokenizer, if not the model's.", {
     placeholder: "PATH",
+  }),
+  revision: textFlag("Branch, tag or commit of org/name on the Hub; main if not given.", {
+    extension: true,
+    placeholder: "REV",
   }),
   "served-model-name": textFlag("Name in /v1/models and answers; the model path if not given.", {
     extension: true,
@@ -172,6 +176,10 @@ export const serve = defineCommand({
     {
       line: "servebench serve --model-path ./SmolLM2-135M-Instruct --port 8000",
       says: "serves a local Hugging Face folder",
+    },
+    {
+      line: "servebench serve --model-path HuggingFaceTB/SmolLM2-135M-Instruct",
+      says: "downloads the model to the Hugging Face cache, or takes it from there",
     },
     {
       line: "servebench launch_server --model-path preset:llama-3.2-1b --disable-radix-cache",

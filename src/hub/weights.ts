@@ -21,12 +21,15 @@ export interface SafetensorsWeights {
   readonly tensors: ReadonlyMap<string, TensorLocation>;
 }
 
-const indexName = "model.safetensors.index.json";
+export const indexName = "model.safetensors.index.json";
 
 /** Throws an Error that names the file and what is wrong or missing. */
 export function findWeights(folder: string): SafetensorsWeights {
-  const index = existsSync(join(folder, indexName)) ? readIndex(folder) : null;
-  const names = index ? [...new Set(index.values())].sort() : unindexedFiles(folder);
+  const indexPath = join(folder, indexName);
+  const index = existsSync(indexPath) ? readIndex(indexPath) : null;
+  const names = index ? shardsOf(index) : unindexedFiles(folder, readdirSync(folder).sort());
+  const missing = names.find((name) => !existsSync(join(folder, name)));
+  if (missing) throw new Error(`${join(folder, missing)} is missing; ${indexName} names it`);
   const tensors = new Map<string, TensorLocation>();
   names.forEach((name, file) => {
     for (const entry of readSafetensorsHeader(join(folder, name))) {
@@ -51,8 +54,7 @@ export function findWeights(folder: string): SafetensorsWeights {
 }
 
 /** File of each tensor. Files of the folder that the index does not name are not the model's. */
-function readIndex(folder: string): Map<string, string> {
-  const path = join(folder, indexName);
+export function readIndex(path: string): ReadonlyMap<string, string> {
   const map = readJsonObject(path)["weight_map"];
   if (!isJsonObject(map)) throw new Error(`${path} has no weight_map`);
   for (const [tensor, name] of Object.entries(map)) {
@@ -60,16 +62,15 @@ function readIndex(folder: string): Map<string, string> {
       throw new Error(`${path}: the file of ${tensor} is not a name inside the folder`);
     }
   }
-  const index = new Map(Object.entries(map as Record<string, string>));
-  for (const name of new Set(index.values())) {
-    if (!existsSync(join(folder, name)))
-      throw new Error(`${join(folder, name)} is missing; ${indexName} names it`);
-  }
-  return index;
+  return new Map(Object.entries(map as Record<string, string>));
 }
 
-function unindexedFiles(folder: string): string[] {
-  const names = readdirSync(folder).sort();
+export function shardsOf(index: ReadonlyMap<string, string>): string[] {
+  return [...new Set(index.values())].sort();
+}
+
+/** Which of `names`, what there is at `place`, are weights when no index says so. */
+export function unindexedFiles(place: string, names: readonly string[]): string[] {
   const files = names.filter((name) => name.endsWith(".safetensors"));
   // Some repositories hold the same weights twice; the second is in the layout of the original code.
   if (files.join() === "consolidated.safetensors,model.safetensors") return ["model.safetensors"];
@@ -77,7 +78,7 @@ function unindexedFiles(folder: string): string[] {
   const pickled = names.find((name) => /\.(bin|pt|pth)$/.test(name));
   throw new Error(
     pickled
-      ? `${folder} has weights in ${pickled} only; only safetensors is read. Save the model again with safe_serialization=True.`
-      : `${folder} has no *.safetensors. For random weights give --load-format dummy.`,
+      ? `${place} has weights in ${pickled} only; only safetensors is read. Save the model again with safe_serialization=True.`
+      : `${place} has no *.safetensors. For random weights give --load-format dummy.`,
   );
 }

@@ -1,5 +1,6 @@
 /** `servebench serve`: model, tokenizer and engine become a server that runs until it is told to stop. */
 import { startEngine, type Engine, type EngineOptions } from "../engine/index.ts";
+import type { HubUser } from "../hub/hub.ts";
 import { eosIds, resolveModel, type ResolvedModel } from "../hub/resolve.ts";
 import { TokenizerClient } from "../tokenizer/client.ts";
 import { loadTokenBytes } from "../tokenizer/source.ts";
@@ -12,6 +13,7 @@ import { seedSource } from "./sampling.ts";
 /** The flags of the command, null where they were not given. */
 export interface ServeOptions {
   readonly modelPath: string;
+  readonly revision: string | null;
   readonly tokenizerPath: string | null;
   readonly servedModelName: string | null;
   readonly host: string;
@@ -34,18 +36,26 @@ export interface ServeOptions {
 interface ServeIo {
   stdout(text: string): void;
   stderr(text: string): void;
+  /** Whether standard error takes redrawn lines, and how wide it is. */
+  readonly isTerminal: boolean;
+  readonly columns: number;
   readonly signal: AbortSignal;
 }
+
+type Log = (level: ServeOptions["logLevel"], line: string) => void;
 
 const maxBodyBytes = 64 * 2 ** 20;
 /** What running requests get to end after the first Ctrl-C; the second ends the program at once. */
 const graceMs = 10_000;
 
+const exitInterrupted = 130;
+
 /** Serves until the signal; resolves to the exit code. @throws UserError if it cannot begin. */
 export async function runServer(options: ServeOptions, io: ServeIo): Promise<number> {
   const startedMs = performance.now();
   const log = logger(options, io);
-  const model = userMistakes(() => resolveModel(options.modelPath, resolveOptions(options)));
+  const model = await findModel(options, io, log);
+  if (model === null) return exitInterrupted;
   log("info", `loading ${model.name}`);
   const [tokenizer, engine] = await load(model, options);
   try {
@@ -70,8 +80,28 @@ export async function runServer(options: ServeOptions, io: ServeIo): Promise<num
   }
 }
 
-function resolveOptions({ tokenizerPath, loadFormat }: ServeOptions) {
-  return { loadFormat, ...(tokenizerPath === null ? {} : { tokenizerPath }) };
+/** null: told to stop while the model was being downloaded. */
+async function findModel(
+  options: ServeOptions,
+  io: ServeIo,
+  log: Log,
+): Promise<ResolvedModel | null> {
+  const { modelPath, tokenizerPath, revision, loadFormat, logLevel } = options;
+  const note = (line: string) => log("info", line);
+  const showsBar = io.isTerminal && ["info", "debug"].includes(logLevel);
+  const user: HubUser = { ...io, stderr: (text) => io.stderr(text), note, isTerminal: showsBar };
+  try {
+    return await resolveModel(modelPath, {
+      loadFormat,
+      user,
+      ...(tokenizerPath === null ? {} : { tokenizerPath }),
+      ...(revision === null ? {} : { revision }),
+    });
+  } catch (error) {
+    if (!io.signal.aborted) throw userError(error);
+    note("stopped; the next start takes up what has been downloaded");
+    return null;
+  }
 }
 
 /** Tokenizer and engine start side by side; neither is left running when the other fails. */
@@ -185,18 +215,10 @@ function userError(error: unknown): unknown {
     : error;
 }
 
-function userMistakes<T>(action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw userError(error);
-  }
-}
-
-function logger({ logLevel }: ServeOptions, io: ServeIo) {
+function logger({ logLevel }: ServeOptions, io: ServeIo): Log {
   const levels = ["error", "warning", "info", "debug"];
   const shown = levels.indexOf(logLevel);
-  return (level: string, line: string) => {
+  return (level, line) => {
     if (levels.indexOf(level) > shown) return;
     io.stderr(`[${new Date().toISOString().slice(0, 19).replace("T", " ")}] ${line}\n`);
   };

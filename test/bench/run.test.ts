@@ -333,7 +333,7 @@ describe("failures", () => {
   test("a tokenizer that cannot be loaded", async () => {
     const run = runBench(await against(burst), { ...captureIo(), loadTokenizer: noTokenizer });
     expect(run).rejects.toThrow(
-      "cannot load the tokenizer 'tok': no such folder\nName another with --tokenizer (a folder, a cached hub id or a preset).",
+      "cannot load the tokenizer 'tok': no such folder\nName another with --tokenizer (a folder, org/name of the Hub or a preset).",
     );
   });
 });

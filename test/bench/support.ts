@@ -47,6 +47,7 @@ export function captureIo(tokenizer: Tokenizer = wordTokenizer()): CapturedIo {
     columns: 80,
     signal: controller.signal,
     loadTokenizer: () => Promise.resolve(tokenizer),
+    fetchDataset: () => Promise.reject(new Error("no test asked for a download")),
     out: () => out.join(""),
     err: () => err.join(""),
     controller,

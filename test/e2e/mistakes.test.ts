@@ -54,7 +54,12 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
   ["serve --port {port}", 1, /port {port} is (taken|in use)/],
   ["serve --model-path preset:tinny", 2, /preset:tinny.*did you mean tiny/],
   ["serve --model-path {dir}/nowhere", 1, /nowhere/],
-  ["serve --model-path no-such-org/no-such-model", 1, /no-such-org\/no-such-model/],
+  [
+    "serve --model-path no-such-org/no-such-model",
+    1,
+    /127\.0\.0\.1:1 cannot be reached.*HF_ENDPOINT/,
+  ],
+  ["serve --revision v1", 1, /--revision: preset:tiny is not on the Hub/],
   ["serve --model-path {dir}/no-config", 1, /config\.json/],
   ["serve --model-path {dir}/bad-config", 1, /config\.json.*JSON/],
   [
@@ -105,11 +110,18 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
   ["reproduce offline --base-url http://x --model-path y", 2, /--model-path.*--base-url/],
 ];
 
+/** No test asks the real Hub. */
+const noHub = {
+  ...(process.env as Record<string, string>),
+  HF_ENDPOINT: "http://127.0.0.1:1",
+  HF_HUB_CACHE: join(folder, "cache"),
+};
+
 const fill = (text: string) =>
   text.replaceAll("{dir}", folder).replaceAll("{port}", String(takenPort));
 
 test.each(cases)("servebench %s", async (line, code, says) => {
-  const ended = await run(fill(line).split(" "), { cwd: folder });
+  const ended = await run(fill(line).split(" "), { cwd: folder, env: noHub });
   expect(ended.stderr).toMatch(new RegExp(fill(says.source), says.flags));
   expect(ended.code).toBe(code);
   const lines = ended.stderr.trim().split("\n");

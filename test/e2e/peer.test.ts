@@ -10,7 +10,8 @@ import { createServer, request as httpRequest, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run, runProgram, startServer, type RunningServer } from "../support/binary.ts";
+import { run, startServer, type RunningServer } from "../support/binary.ts";
+import { runProgram } from "../support/run.ts";
 import { pythonWith } from "../support/python.ts";
 import { realModel } from "../support/real-model.ts";
 

@@ -29,7 +29,7 @@ const skip = realModel.folder === null ? ` (skipped: ${realModel.reason})` : "";
 describe.skipIf(realModel.folder === null)(`${golden.model}, greedy in float32${skip}`, () => {
   let engine: Engine;
   beforeAll(async () => {
-    engine = await startEngine(resolveModel(realModel.folder!), {
+    engine = await startEngine(await resolveModel(realModel.folder!), {
       device: "cpu",
       dtype: "float32",
       maxTotalTokens: 4096,

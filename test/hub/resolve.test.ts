@@ -1,8 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { cacheFolder } from "../../src/hub/cache.ts";
 import { presets } from "../../src/hub/presets.ts";
 import { eosIds, resolveModel, resolveTokenizer } from "../../src/hub/resolve.ts";
 import { parseConfig } from "../../src/model/config.ts";
@@ -36,8 +35,8 @@ describe("presets", () => {
     "llama-3.2-1b": 1_235_814_400,
   };
   for (const name of Object.keys(presets)) {
-    test(`${name} is a model that can be built, with the Llama 3.1 tokenizer`, () => {
-      const model = resolveModel(`preset:${name}`);
+    test(`${name} is a model that can be built, with the Llama 3.1 tokenizer`, async () => {
+      const model = await resolveModel(`preset:${name}`);
       expect(model).toMatchObject({
         name: `preset:${name}`,
         generationConfig: null,
@@ -54,27 +53,33 @@ describe("presets", () => {
       expect(total).toBe(parameters[name] ?? total);
     });
   }
-  test("an unknown one lists the names", () => {
-    expect(() => resolveModel("preset:llama")).toThrow(
+  test("an unknown one lists the names", async () => {
+    await expect(resolveModel("preset:llama")).rejects.toThrow(
       "preset:llama is not known; the presets are preset:llama-3.1-8b,",
     );
-    expect(() => resolveModel("preset:constructor")).toThrow("not known");
+    await expect(resolveModel("preset:constructor")).rejects.toThrow("not known");
   });
-  test("has no weights to load", () => {
-    expect(() => resolveModel("preset:tiny", { loadFormat: "safetensors" })).toThrow(
+  test("has no weights to load, and no revisions", async () => {
+    await expect(resolveModel("preset:tiny", { loadFormat: "safetensors" })).rejects.toThrow(
       "--load-format dummy",
+    );
+    await expect(resolveModel("preset:tiny", { revision: "main" })).rejects.toThrow(
+      "--revision: preset:tiny is not on the Hub",
+    );
+    await expect(resolveModel(write(config), { revision: "main" })).rejects.toThrow(
+      "is not on the Hub",
     );
   });
 });
 
 describe("a folder", () => {
-  test("with one file", () => {
+  test("with one file", async () => {
     const folder = write({
       ...config,
       "model.safetensors": tinyWeights("a", "b"),
       "generation_config.json": { eos_token_id: 5 },
     });
-    const model = resolveModel(folder);
+    const model = await resolveModel(folder);
     expect(model).toMatchObject({
       name: folder,
       config: { model_type: "llama" },
@@ -92,7 +97,7 @@ describe("a folder", () => {
     });
   });
 
-  test("with an index: only the files it names, and of a tensor that two hold the one it names", () => {
+  test("with an index: only the files it names, and of a tensor that two hold the one it names", async () => {
     const folder = write({
       ...config,
       ...index({ a: "2.safetensors", b: "1.safetensors" }),
@@ -100,7 +105,7 @@ describe("a folder", () => {
       "2.safetensors": tinyWeights("a"),
       "3.safetensors": Buffer.from("not read"),
     });
-    const { weights } = resolveModel(folder);
+    const { weights } = await resolveModel(folder);
     if (weights.kind !== "safetensors") throw new Error("no weights");
     expect(weights.files.map((f) => f.slice(folder.length + 1))).toEqual([
       "1.safetensors",
@@ -113,18 +118,18 @@ describe("a folder", () => {
     ]);
   });
 
-  test("with consolidated.safetensors beside model.safetensors drops the former", () => {
+  test("with consolidated.safetensors beside model.safetensors drops the former", async () => {
     const folder = write({
       ...config,
       "model.safetensors": tinyWeights("a"),
       "consolidated.safetensors": tinyWeights("z"),
     });
-    const { weights } = resolveModel(folder);
+    const { weights } = await resolveModel(folder);
     expect(weights).toMatchObject({ files: [join(folder, "model.safetensors")] });
   });
 
-  test("needs no weights when they are dummy, and may take another's tokenizer", () => {
-    const model = resolveModel(write(config), {
+  test("needs no weights when they are dummy, and may take another's tokenizer", async () => {
+    const model = await resolveModel(write(config), {
       loadFormat: "dummy",
       tokenizerPath: "preset:tiny",
     });
@@ -171,61 +176,59 @@ describe("a folder", () => {
     ],
   ];
   for (const [name, files, message] of faults) {
-    test(`${name}: says so`, () => {
+    test(`${name}: says so`, async () => {
       const folder = write(files);
-      expect(() => resolveModel(folder)).toThrow(message);
-      expect(() => resolveModel(folder)).toThrow(folder);
+      await expect(resolveModel(folder)).rejects.toThrow(message);
+      await expect(resolveModel(folder)).rejects.toThrow(folder);
     });
   }
 
-  test("that is a file, or nothing", () => {
-    expect(() => resolveModel(join(write(config), "config.json"))).toThrow(
+  test("that is a file, or nothing", async () => {
+    await expect(resolveModel(join(write(config), "config.json"))).rejects.toThrow(
       "is a file. Expected the folder",
     );
-    expect(() => resolveModel("/nonexistent/model")).toThrow("/nonexistent/model does not exist");
+    await expect(resolveModel("/nonexistent/model")).rejects.toThrow(
+      "/nonexistent/model does not exist",
+    );
   });
 });
 
-describe("the Hugging Face cache", () => {
-  const { HF_HUB_CACHE } = process.env;
+describe("a hub id, offline", () => {
+  const before = { ...process.env };
   afterEach(() => {
-    if (HF_HUB_CACHE === undefined) delete process.env["HF_HUB_CACHE"];
-    else process.env["HF_HUB_CACHE"] = HF_HUB_CACHE;
+    for (const name of ["HF_HUB_CACHE", "HF_HUB_OFFLINE"]) delete process.env[name];
+    Object.assign(process.env, before);
   });
 
-  test("is where huggingface_hub has it", () => {
-    expect(cacheFolder({ HF_HUB_CACHE: "/a", HF_HOME: "/b" })).toBe("/a");
-    expect(cacheFolder({ HUGGINGFACE_HUB_CACHE: "/a", HF_HOME: "/b" })).toBe("/a");
-    expect(cacheFolder({ HF_HOME: "/b", XDG_CACHE_HOME: "/c" })).toBe("/b/hub");
-    expect(cacheFolder({ XDG_CACHE_HOME: "/c" })).toBe("/c/huggingface/hub");
-    expect(cacheFolder({})).toBe(join(homedir(), ".cache/huggingface/hub"));
-  });
-
-  test("gives the snapshot of the main branch", () => {
+  test("gives the snapshot of the main branch, or of the revision", async () => {
     const cache = mkdtempSync(join(root, "cache-"));
-    process.env["HF_HUB_CACHE"] = cache;
+    Object.assign(process.env, { HF_HUB_CACHE: cache, HF_HUB_OFFLINE: "1" });
     const repository = join(cache, "models--org--name");
-    write(
-      { "refs/main": "abc123\n", "blobs/1": config["config.json"], "blobs/2": tinyWeights("a") },
-      repository,
-    );
-    const snapshot = join(repository, "snapshots/abc123");
+    const commit = "0123456789".repeat(4);
+    const blobs = {
+      "blobs/1": config["config.json"],
+      "blobs/2": tinyWeights("a"),
+      "blobs/3": "{}",
+    };
+    write({ "refs/main": `${commit}\n`, "refs/v1/rc": commit, ...blobs }, repository);
+    const snapshot = join(repository, "snapshots", commit);
     mkdirSync(snapshot, { recursive: true });
-    symlinkSync("../../blobs/1", join(snapshot, "config.json"));
-    symlinkSync("../../blobs/2", join(snapshot, "model.safetensors"));
-    const model = resolveModel("org/name");
-    expect(model).toMatchObject({
-      name: "org/name",
-      tokenizer: { folder: snapshot },
-    });
-    expect(resolveTokenizer("org/name")).toEqual({ folder: snapshot });
+    ["config.json", "model.safetensors", "tokenizer.json"].forEach((name, i) =>
+      symlinkSync(`../../blobs/${i + 1}`, join(snapshot, name)),
+    );
+    for (const revision of ["main", "v1/rc", commit]) {
+      expect(await resolveModel("org/name", { revision })).toMatchObject({
+        name: "org/name",
+        tokenizer: { folder: snapshot },
+      });
+    }
+    expect(await resolveTokenizer("org/name")).toEqual({ folder: snapshot });
   });
 
-  test("without the model says what to do", () => {
-    process.env["HF_HUB_CACHE"] = join(root, "empty");
-    expect(() => resolveModel("org/name")).toThrow(
-      `org/name is neither a folder nor in the Hugging Face cache (${join(root, "empty")}). ` +
-        "Downloads come later: pass a local folder or preset:tiny.",
+  test("without the model says what to do", async () => {
+    Object.assign(process.env, { HF_HUB_CACHE: join(root, "empty"), HF_HUB_OFFLINE: "1" });
+    await expect(resolveModel("org/name")).rejects.toThrow(
+      `org/name (main) is not in the Hugging Face cache (${join(root, "empty")}), and HF_HUB_OFFLINE is set`,
     );
   });
 });
@@ -237,8 +240,8 @@ test("end ids are those of tokenizer, config and generation config together", ()
 });
 
 const why = realModel.folder === null ? ` (skipped: ${realModel.reason})` : "";
-test.skipIf(realModel.folder === null)(`a real sharded model${why}`, () => {
-  const { weights } = resolveModel(realModel.folder!);
+test.skipIf(realModel.folder === null)(`a real sharded model${why}`, async () => {
+  const { weights } = await resolveModel(realModel.folder!);
   if (weights.kind !== "safetensors") throw new Error("no weights");
   expect(weights.files.length).toBe(3);
   expect(weights.tensors.get("model.embed_tokens.weight")).toMatchObject({

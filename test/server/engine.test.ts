@@ -14,7 +14,7 @@ let server: RunningServer;
 let url: string;
 
 beforeAll(async () => {
-  const model = resolveModel("preset:tiny");
+  const model = await resolveModel("preset:tiny");
   const drawableIds = printableIds(loadTokenBytes(model.tokenizer));
   [engine, tokenizer] = await Promise.all([
     startEngine(

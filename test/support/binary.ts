@@ -1,43 +1,13 @@
 /** Drives the built executable as its users do. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { runProgram, type Ended, type RunOptions } from "./run.ts";
 
 export const binary = join(import.meta.dir, "../../dist/servebench");
 if (!existsSync(binary)) throw new Error("dist/servebench is missing: run scripts/build first");
 
-export interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface RunOptions {
-  readonly cwd?: string;
-  /** Replaces the environment. */
-  readonly env?: Record<string, string>;
-}
-
 export function run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   return runProgram([binary, ...args], options);
-}
-
-/** Unlike spawnSync, leaves this process free to serve what the program asks for. */
-export async function runProgram(
-  line: readonly string[],
-  options: RunOptions = {},
-): Promise<Ended> {
-  const child = Bun.spawn([...line], {
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-    ...options,
-  });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  await child.exited;
-  return { code: child.exitCode, stdout, stderr };
 }
 
 export interface RunningServer {

@@ -1,6 +1,7 @@
 /** Conversations in ShareGPT's format: the file named, the default file, or the synthetic corpus. */
 import { UserError } from "../../user-error.ts";
 import { existsSync, statSync } from "node:fs";
+import type { BenchOptions } from "../options.ts";
 import { readJsonArray } from "./json-array.ts";
 import { syntheticConversations } from "./synthetic.ts";
 
@@ -18,21 +19,34 @@ export interface ConversationOptions {
   readonly note: (line: string) => void;
 }
 
-/** bench_serving downloads this file to the working directory; here it is used when it is there. */
+/** A file in a repository of data sets on the Hugging Face Hub. */
+export interface HubFile {
+  readonly repository: string;
+  readonly file: string;
+}
+
+/** bench_serving looks for it in the working directory and downloads it if it is not there; here only when asked. */
 export const defaultFile = "ShareGPT_V3_unfiltered_cleaned_split.json";
-const address =
-  "https://huggingface.co/datasets/anon8231489123/ShareGPT_Vicuna_unfiltered/resolve/main/" +
-  defaultFile;
+const shareGpt = { repository: "anon8231489123/ShareGPT_Vicuna_unfiltered", file: defaultFile };
+
+/** The file of conversations that a run is to use; "" for the synthetic corpus. */
+export async function conversationsPath(
+  { datasetName, datasetPath, downloadDataset }: BenchOptions,
+  fetchDataset: (dataset: HubFile) => Promise<string>,
+): Promise<string> {
+  if (datasetPath !== "" || datasetName === "random-ids") return datasetPath;
+  if (isFile(defaultFile)) return defaultFile;
+  return downloadDataset ? fetchDataset(shareGpt) : "";
+}
 
 /** All conversations of at least two turns, in the order of the file. Throws a UserError with what to do. */
 export function loadConversations(options: ConversationOptions): Conversations {
   const { datasetPath, note } = options;
   if (datasetPath !== "") return fromFile(datasetPath, options);
-  if (isFile(defaultFile)) return fromFile(defaultFile, options);
   const exchanges = syntheticConversations(options.numPrompts);
   note(
     `No --dataset-path and no ${defaultFile} here: using ${exchanges.length} synthetic conversations. ` +
-      `For figures that compare with published ones, download ${address}`,
+      "For figures that compare with published ones, download ShareGPT with --download-dataset.",
   );
   return { exchanges, source: "synthetic" };
 }
@@ -41,8 +55,8 @@ function fromFile(path: string, { allowTruncated, note }: ConversationOptions): 
   if (!isFile(path)) {
     const problem = existsSync(path) ? "is not a file" : "does not exist";
     throw new UserError(
-      `--dataset-path: '${path}' ${problem}. Download ShareGPT with: curl -LO ${address} ` +
-        `- or leave the flag out to use a synthetic corpus.`,
+      `--dataset-path: '${path}' ${problem}. Leave the flag out to use a synthetic corpus, ` +
+        "or give --download-dataset in its place to use ShareGPT.",
     );
   }
   const { items, truncation } = readJsonArray(path, (item, index) => exchangeOf(item, index, path));

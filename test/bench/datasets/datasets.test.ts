@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { conversationsPath } from "../../../src/bench/datasets/conversations.ts";
 import { buildDataset } from "../../../src/bench/datasets/index.ts";
 import type { Dataset } from "../../../src/bench/datasets/index.ts";
 import { syntheticConversations } from "../../../src/bench/datasets/synthetic.ts";
@@ -93,14 +94,26 @@ describe("sharegpt", () => {
     expect(notes[0]).toContain("using the 1 conversations before it");
   });
 
-  test("the file that bench_serving would download is used where it lies in the working directory", () => {
+  test("which file: the one named, ShareGPT in the working directory, ShareGPT of the Hub if asked", async () => {
+    const asked: string[] = [];
+    const path = (options: Partial<BenchOptions>) =>
+      conversationsPath({ ...defaultOptions, ...options }, ({ repository, file: name }) => {
+        asked.push(`${repository} ${name}`);
+        return Promise.resolve("/cache/file.json");
+      });
+    const name = "ShareGPT_V3_unfiltered_cleaned_split.json";
+    expect(await path({})).toBe("");
+    expect(await path({ datasetPath: "x.json", downloadDataset: true })).toBe("x.json");
+    expect(await path({ datasetName: "random-ids", downloadDataset: true })).toBe("");
+    expect(asked).toEqual([]);
+    expect(await path({ datasetName: "random", downloadDataset: true })).toBe("/cache/file.json");
+    expect(asked).toEqual([`anon8231489123/ShareGPT_Vicuna_unfiltered ${name}`]);
     const before = process.cwd();
-    const corpus = JSON.stringify([conversation(words(5), words(5))]);
-    writeFileSync(join(folder, "ShareGPT_V3_unfiltered_cleaned_split.json"), corpus);
+    writeFileSync(join(folder, name), "[]");
     process.chdir(folder);
-    const { source } = build({});
+    expect(await path({ downloadDataset: true })).toBe(name);
     process.chdir(before);
-    expect(source).toBe("ShareGPT_V3_unfiltered_cleaned_split.json");
+    expect(asked.length).toBe(1);
   });
 
   test.each<[string, () => string, string]>([
