@@ -52,13 +52,13 @@ describe("a Hugging Face folder", () => {
     ]);
   });
 
-  test("decoding is cleaned up where the configuration asks for it, as in the last releases of transformers 4", () => {
-    const cleansUp = (config: object) =>
-      loadTokenizer({ folder: write({ "tokenizer.json": json, "tokenizer_config.json": config }) })
-        .cleansUp;
-    expect(cleansUp({ clean_up_tokenization_spaces: true })).toBe(true);
-    expect(cleansUp({ clean_up_tokenization_spaces: false })).toBe(false);
-    expect(cleansUp({})).toBe(false);
+  test.each([
+    [{ clean_up_tokenization_spaces: true }, true],
+    [{ clean_up_tokenization_spaces: false }, false],
+    [{}, false],
+  ])("clean-up of decoded text holds where it is asked for: %p", (config, expected) => {
+    const path = write({ "tokenizer.json": json, "tokenizer_config.json": config });
+    expect(loadTokenizer({ folder: path }).cleansUp).toBe(expected);
   });
 
   const faults: [string, Record<string, unknown>, string][] = [
