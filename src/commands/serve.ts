@@ -113,15 +113,15 @@ const flags = {
       default: "info",
     },
   ),
-  "disable-radix-cache": switchFlag(
-    "Accepted; prefix caching is not built yet, so it is always off.",
-  ),
+  "disable-radix-cache": switchFlag("Do not keep computed prefixes for later requests."),
   "schedule-policy": choiceFlag(
-    "Order of waiting requests. The others come with the prefix cache.",
-    ["fcfs"],
-    {
-      default: "fcfs",
-    },
+    "Order of waiting requests: first come first served, or longest cached prefix first.",
+    ["fcfs", "lpm"],
+    { default: "fcfs" },
+  ),
+  "schedule-conservativeness": numberFlag(
+    "More than 1 admits fewer requests at once, so that fewer have to give their KV pages back.",
+    { default: 1, min: 0.01 },
   ),
   ...speedOnlyFlags,
   "tp-size": unbuiltFlag(
@@ -133,10 +133,16 @@ const flags = {
       placeholder: "N",
     },
   ),
-  "dp-size": unbuiltFlag("Data parallel replicas.", "there is one replica; leave it out", ["1"], {
+  "dp-size": intFlag("Replicas of the model that share threads and memory of this machine.", {
+    default: 1,
+    min: 1,
     aliases: ["data-parallel-size"],
-    placeholder: "N",
   }),
+  "load-balance-method": choiceFlag(
+    "How requests are shared out among replicas.",
+    ["round_robin", "shortest_queue"],
+    { default: "round_robin" },
+  ),
   nnodes: unbuiltFlag(
     "Number of machines.",
     "the server runs on one machine; leave it out",

@@ -1,5 +1,11 @@
 /** `servebench serve`: model, tokenizer and engine become a server that runs until it is told to stop. */
-import { startEngine, type Engine, type EngineOptions } from "../engine/index.ts";
+import {
+  startEngine,
+  startReplicas,
+  type Engine,
+  type EngineOptions,
+  type LoadBalanceMethod,
+} from "../engine/index.ts";
 import type { HubUser } from "../hub/hub.ts";
 import { eosIds, resolveModel, type ResolvedModel } from "../hub/resolve.ts";
 import { TokenizerClient } from "../tokenizer/client.ts";
@@ -30,6 +36,11 @@ export interface ServeOptions {
   readonly maxQueuedRequests: number | null;
   readonly threads: number | null;
   readonly randomSeed: number | null;
+  readonly disableRadixCache: boolean;
+  readonly schedulePolicy: "fcfs" | "lpm";
+  readonly scheduleConservativeness: number;
+  readonly dpSize: number;
+  readonly loadBalanceMethod: LoadBalanceMethod;
   readonly logLevel: "error" | "warning" | "info" | "debug";
 }
 
@@ -109,7 +120,12 @@ async function load(
   model: ResolvedModel,
   options: ServeOptions,
 ): Promise<[TokenizerClient, Engine]> {
-  const engine = startEngine(model, engineOptions(model, options));
+  const { dpSize, loadBalanceMethod } = options;
+  const chosen = engineOptions(model, options);
+  const engine =
+    dpSize === 1
+      ? startEngine(model, chosen)
+      : startReplicas(model, chosen, dpSize, loadBalanceMethod);
   const tokenizer = TokenizerClient.start(model.tokenizer);
   const [openedTokenizer, openedEngine] = await Promise.allSettled([tokenizer, engine]);
   if (openedTokenizer.status === "fulfilled" && openedEngine.status === "fulfilled") {
@@ -139,6 +155,9 @@ function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptio
   return {
     device: options.device === "auto" ? "cpu" : options.device,
     dtype: options.dtype,
+    prefixCache: !options.disableRadixCache,
+    schedulePolicy: options.schedulePolicy,
+    scheduleConservativeness: options.scheduleConservativeness,
     // Most tokens of a model without meaning would else be halves of characters.
     drawableIds:
       model.weights.kind === "dummy" ? printableIds(loadTokenBytes(model.tokenizer)) : null,

@@ -25,6 +25,8 @@ function generate(promptIds: number[], changes: Partial<GenerateRequest> = {}): 
   };
 }
 
+const ignore = () => {};
+
 /** All that a request has been told. */
 class Outcome {
   readonly tokens: number[] = [];
@@ -82,15 +84,22 @@ describe("a request", () => {
   test("is said to run as soon as it does, before its first token", () => {
     using engine = nullEngine({ maxRunning: 1, chunkedPrefillSize: 4, maxRows: 4, pages: 64 });
     const loads: object[] = [];
+    const events: string[] = [];
     for (const id of [1, 2]) engine.loop.submit(id, generate(Array(20).fill(3)));
     for (let turn = 0; turn < 3; turn++) {
       engine.loop.turn();
       const message = engine.loop.takeEvents();
       if (!message) continue;
-      expect(message.words.length).toBe(3); // no events yet
-      loads.push([...message.words]);
+      readEvents(message, {
+        onLoad: ({ running, waiting, usedTokens }) => loads.push([running, waiting, usedTokens]),
+        onAdmitted: (id) => events.push(`admitted ${id}`),
+        onToken: (id) => events.push(`token of ${id}`),
+        onPromptLogprob: () => {},
+        onFinish: () => {},
+      });
     }
-    expect(loads).toEqual([[1, 1, 32]]);
+    expect(loads).toEqual([[1, 1, 16]]);
+    expect(events).toEqual(["admitted 1"]);
     engine.loop.abortAll();
   });
 
@@ -171,7 +180,7 @@ test("a later request takes the pages that an earlier one has computed, alive or
 });
 
 test("when the pool runs out, requests give way, come again, and end with the same tokens", () => {
-  const prompts = Array.from({ length: 12 }, (_, i) => Array.from({ length: 20 }, (_, j) => i + j));
+  const prompts = Array.from({ length: 12 }, (_, i) => [...Array(20).keys()].map((j) => i + j));
   const requests = prompts.map((prompt) => generate(prompt, { maxNewTokens: 60 }));
   const limits = {
     maxRunning: 12,
@@ -206,7 +215,6 @@ test("lpm admits the longest cached prefix first", () => {
   while (!engine.loop.idle) {
     engine.loop.turn();
     const message = engine.loop.takeEvents();
-    const ignore = () => {};
     if (!message) continue;
     readEvents(message, {
       onLoad: ignore,

@@ -30,9 +30,9 @@ function hold(cache: PrefixCache, text: string): Int32Array | null {
 
 const matched = (cache: PrefixCache, text: string) => cache.matchCount(tokensOf(text), text.length);
 
-describe("a cache of six pages", () => {
-  const fresh = () => new PrefixCache(new PagePool(6), true);
+const fresh = () => new PrefixCache(new PagePool(6), true);
 
+describe("a cache of six pages", () => {
   test("shares prefixes while they are in use and after", () => {
     const cache = fresh();
     const first = hold(cache, "abc")!;

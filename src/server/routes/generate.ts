@@ -225,11 +225,11 @@ function answerOf(
       finish_reason: finish,
       prompt_tokens: promptIds.length,
       weight_version: "default",
-      num_retractions: 0,
+      num_retractions: Math.max(generation.admissions - 1, 0),
       ...logprobFields(context, request, job, generation),
       reasoning_tokens: 0,
       completion_tokens: outputIds.length,
-      cached_tokens: 0,
+      cached_tokens: generation.cachedTokens,
       cached_tokens_details: null,
       dp_rank: null,
       ...(finish === null
