@@ -118,25 +118,19 @@ struct Runner {
     });
   }
 
-  void write_head(const Cache& cache, int64_t element, const float* source) {
-    if (cache.dtype == SB_BF16) {
-      kernels.to_bf16(source, cache.head_dim, reinterpret_cast<uint16_t*>(cache.memory.data) + element);
-    } else {
-      memcpy(reinterpret_cast<float*>(cache.memory.data) + element, source, (size_t)cache.head_dim * 4);
-    }
-  }
-
   void kv_write(const Instruction& in) {
     const Cache& cache = in.cache;
     int d = cache.head_dim;
+    size_t head_bytes = (size_t)SB_PAGE_TOKENS * d * Tensor::element_bytes(cache.dtype);
     each_row(step.tokens, 2 * in.cols, [&](int begin, int end, int) {
       for (int i = begin; i < end; i++) {
-        int64_t page = step.kv_slot[i] / SB_PAGE_TOKENS, slot = step.kv_slot[i] % SB_PAGE_TOKENS;
+        int slot = step.kv_slot[i] % SB_PAGE_TOKENS;
+        uint8_t* keys = cache.memory.data + step.kv_slot[i] / SB_PAGE_TOKENS * cache.page_bytes();
+        uint8_t* values = keys + cache.kv_heads * head_bytes;
         for (int h = 0; h < cache.kv_heads; h++) {
           int64_t source = (int64_t)i * in.cols + (int64_t)h * d;
-          int64_t key = ((page * 2 * cache.kv_heads + h) * SB_PAGE_TOKENS + slot) * d;
-          write_head(cache, key, in.a + source);
-          write_head(cache, key + (int64_t)cache.kv_heads * SB_PAGE_TOKENS * d, in.b + source);
+          kernels.write_kv(keys + h * head_bytes, values + h * head_bytes, cache.dtype, slot, d, in.a + source,
+                           in.b + source);
         }
       }
     });

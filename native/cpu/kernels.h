@@ -58,6 +58,8 @@ struct Kernels {
   void (*rope)(const float* x, const float* angles, int heads, int head_dim, int half, float* y);
   void (*silu_mul)(const float* gate, const float* up, int64_t count, float* y);
   void (*add)(const float* a, const float* b, int64_t count, float* y);
+  // Stores the key and value of one token and head in the slot of its page; keys and values are those of page and head.
+  void (*write_kv)(uint8_t* keys, uint8_t* values, int dtype, int slot, int head_dim, const float* k, const float* v);
   int64_t (*attention_scratch)(int group, int head_dim);
   void (*attention)(const Attention& attention);
   int64_t (*sample_scratch)(int count);

@@ -23,6 +23,7 @@ const sb::cpu::Kernels sb::cpu::SB_JOIN(kernels_, SB_ISA) = {
     .rope = ::rope,
     .silu_mul = ::silu_mul,
     .add = ::add,
+    .write_kv = ::write_kv,
     .attention_scratch = ::attention_scratch,
     .attention = ::attention,
     .sample_scratch = ::sample_scratch,
