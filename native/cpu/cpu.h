@@ -40,7 +40,7 @@ struct Tile {
 struct Code {
   Array<Instruction> instructions;
   Array<Memory> blocks;  // everything below and what the instructions point to
-  uint16_t* rounded;     // [T][K rounded up]: input of a linear as bf16
+  uint16_t* rounded;     // [T][K rounded up]: input of a linear, see Kernels::round_rows
   size_t rounded_bytes;
   uint8_t* scratch;  // `scratch_bytes` for each thread
   size_t scratch_bytes;

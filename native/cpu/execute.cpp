@@ -57,22 +57,19 @@ struct Runner {
     });
   }
 
-  // x as the kernels want it: rounded to bf16, padded with zeros.
   void round_input(const Instruction& in, int stride) {
     if (state.poison) memset(code.rounded, 0xff, code.rounded_bytes);
-    each_row(rows(in), in.cols, [&](int begin, int end, int) {
-      for (int i = begin; i < end; i++) {
-        uint16_t* out = code.rounded + (int64_t)i * stride;
-        kernels.to_bf16(in.a + (int64_t)i * in.cols, in.cols, out);
-        memset(out + in.cols, 0, (size_t)(stride - in.cols) * 2);
-      }
+    int unit = kernels.row_unit, count = rows(in);
+    each_row((count + unit - 1) / unit, (int64_t)in.cols * unit, [&](int begin, int end, int) {
+      int last = end * unit < count ? end * unit : count;
+      kernels.round_rows(in.a, in.cols, begin * unit, last, stride, code.rounded);
     });
   }
 
   void linear(const Instruction& in) {
     Linear l = {in.a, in.cols, in.tensor.data, in.tensor.dtype, in.vector, in.out, rows(in), in.out_cols, in.cols};
     if (l.M == 0) return;
-    if (kernels.rounds_input && in.tensor.dtype == SB_BF16) {
+    if (kernels.round_rows && in.tensor.dtype == SB_BF16) {
       l.x = code.rounded;
       l.x_stride = (int)round_up(in.cols, kRoundedUnit);
       if (!in.same_input) round_input(in, l.x_stride);
@@ -84,13 +81,13 @@ struct Runner {
   int columns_per_chunk(const Linear& l) const {
     const int64_t kChunkBytes = (l.M == 1 ? 64 : 256) << 10;
     constexpr int64_t kInlineProducts = 64 << 10;
-    constexpr int kUnit = 4;
+    const int unit = kernels.column_unit;
     int64_t row_bytes = (int64_t)l.K * Tensor::element_bytes(l.weight_dtype);
-    int64_t columns = kChunkBytes / row_bytes / kUnit * kUnit;
-    int64_t share = round_up(l.N / (4 * state.pool.threads()) + 1, kUnit);
+    int64_t columns = kChunkBytes / row_bytes / unit * unit;
+    int64_t share = round_up(l.N / (4 * state.pool.threads()) + 1, unit);
     if ((int64_t)l.M * l.N * l.K <= kInlineProducts) return l.N;
     if (columns > share) columns = share;
-    return (int)(columns < kUnit ? kUnit : columns);
+    return (int)(columns < unit ? unit : columns);
   }
 
   void angles(const Instruction& in) {

@@ -61,6 +61,23 @@ function pairOf(model: string): Pair {
   return { ours, gguf };
 }
 
+/** Clock ticks: of all processors when busy; of this process and the children it has waited for. */
+function ticks(): { busy: number; own: number } {
+  const all = readFileSync("/proc/stat", "utf8").split("\n")[0]!.split(/ +/).slice(1).map(Number);
+  const own = readFileSync("/proc/self/stat", "utf8").split(") ")[1]!.split(" ").slice(11, 15);
+  const [user, nice, system] = all as [number, number, number];
+  return { busy: user + nice + system, own: own.map(Number).reduce((a, b) => a + b) };
+}
+const ticksPerS = 100;
+const started = { ...ticks(), atMs: performance.now() };
+
+/** What other processes took of the machine since the start, in percent. */
+function othersPercent(): number {
+  const { busy, own } = ticks();
+  const capacity = (cpus().length * ticksPerS * (performance.now() - started.atMs)) / 1000;
+  return (100 * (busy - started.busy - (own - started.own))) / capacity;
+}
+
 type Side = "servebench" | "llama.cpp";
 /** Values by test, then by side, one a round. */
 type Results = Map<string, Record<Side, number[]>>;
@@ -229,3 +246,4 @@ for (const model of positionals) {
   }
   console.log(table(pair.ours, results));
 }
+console.log(`\nOther processes took ${othersPercent().toFixed(0)}% of the machine meanwhile.`);
