@@ -73,12 +73,18 @@ SB_INLINE void each_group(int begin, int end, Function f) {
   if (end - begin == 1) f(Rows<1>{}, begin);
 }
 
-// scores[r][t] = q[r] * key of token t, for R rows and the tokens of a page.
+// scores[r][t] = q[r] * key of token t, for R rows and the tokens of a page. Meanwhile fetches what is read next, the
+// values of the page and the keys of the next one: pages lie anywhere, so the processor does not foresee them.
 template <int R, class T>
-SB_INLINE void score_page(const float* q, const T* keys, int d, float* scores) {
+SB_INLINE void score_page(const float* q, const T* keys, const T* values, const T* next_keys, int d, float* scores) {
+  constexpr int kLine = 64 / (int)(kTokens * sizeof(T));  // dims
   for (int g = 0; g < kTokens; g += kWidth) {
     F sum[R] = {};
     for (int i = 0; i < d; i++) {
+      if (g == 0 && i % kLine == 0) {
+        _mm_prefetch((const char*)(values + i * kTokens), _MM_HINT_T0);
+        _mm_prefetch((const char*)(next_keys + i * kTokens), _MM_HINT_T0);
+      }
       F key = read(keys + i * kTokens + g);
 #pragma GCC unroll 8
       for (int r = 0; r < R; r++) sum[r] = fma(set1(q[r * d + i]), key, sum[r]);
@@ -188,9 +194,11 @@ void attend(const Attention& a) {
     int first = 0;
     while (valid(first) <= 0) first += group;  // positions ascend
     for (int t = 0; t < kBlock && begin + t <= last; t += kTokens) {
-      const T* keys = cache + pages[t / kTokens] * page_size + head;
+      auto keys_of = [&](int page) { return cache + pages[page] * page_size + head; };
+      const T* keys = keys_of(t / kTokens);
+      const T* next_keys = begin + t + kTokens <= last ? keys_of(t / kTokens + 1) : keys;
       each_group<kScoreRows>(first, rows, [&]<int R>(Rows<R>, int i) {
-        score_page<R>(q + (int64_t)i * d, keys, d, scores + (int64_t)i * kBlock + t);
+        score_page<R>(q + (int64_t)i * d, keys, keys + page_size / 2, next_keys, d, scores + (int64_t)i * kBlock + t);
       });
     }
     for (int i = first; i < rows; i++) weigh_scores(scores + (int64_t)i * kBlock, valid(i), state[i]);

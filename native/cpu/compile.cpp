@@ -2,6 +2,7 @@
 #include "../common/backend.h"
 #include "../common/error.h"
 #include "cpu.h"
+#include "profile.h"
 
 namespace sb::cpu {
 namespace {
@@ -190,6 +191,7 @@ int compile(Program& program) {
 void release(Program& program) {
   cpu::Code* code = static_cast<cpu::Code*>(program.state);
   if (!code) return;
+  if (cpu::state_of(*program.device).profile) cpu::print_profile(*code);
   for (Memory& block : code->blocks) block.release();
   code->blocks.release();
   code->instructions.release();

@@ -2,8 +2,10 @@
 #include <math.h>
 
 #include "../common/backend.h"
+#include "../common/driver.h"
 #include "../common/error.h"
 #include "cpu.h"
+#include "profile.h"
 
 namespace sb::cpu {
 namespace {
@@ -67,14 +69,16 @@ struct Runner {
   }
 
   void linear(const Instruction& in) {
-    Linear l = {in.a, in.cols, in.tensor.data, in.tensor.dtype, in.vector, in.out, rows(in), in.out_cols, in.cols};
+    Linear l = {in.a, in.cols, in.tensor.data, in.tensor.dtype, in.vector, in.out, rows(in), in.out_cols, in.cols, 0};
     if (l.M == 0) return;
     if (kernels.round_rows && in.tensor.dtype == SB_BF16) {
       l.x = code.rounded;
       l.x_stride = (int)round_up(in.cols, kRoundedUnit);
       if (!in.same_input) round_input(in, l.x_stride);
     }
-    state.pool.each(l.N, columns_per_chunk(l), [&](int begin, int end, int) { kernels.linear(l, begin, end); });
+    int columns = columns_per_chunk(l);
+    l.skip = columns * (state.pool.threads() - 1);
+    state.pool.each(l.N, columns, [&](int begin, int end, int) { kernels.linear(l, begin, end); });
   }
 
   // Weights that stay in L2 while the rows pass; for one row, a run of memory small enough to share out evenly.
@@ -222,9 +226,13 @@ int execute(Program& program, const Step& step) {
   cpu::Code& code = *static_cast<cpu::Code*>(program.state);
   cpu::State& state = cpu::state_of(*program.device);
   cpu::Runner runner = {program, step, code, state, *state.kernels};
-  for (const cpu::Instruction& in : code.instructions) {
+  int which = cpu::profile_class(step.tokens);
+  code.profile_steps[which]++;
+  for (cpu::Instruction& in : code.instructions) {
     if (state.poison) runner.poison(in);
+    int64_t begun_ns = state.profile ? now_ns() : 0;
     runner.run(in);
+    if (state.profile) in.profile_ns[which] += now_ns() - begun_ns;
   }
   return 0;
 }

@@ -20,6 +20,7 @@ struct Linear {
   const float* bias;  // or null
   float* y;
   int M, N, K;
+  int skip;  // columns between the end of a call and where its thread will probably go on
 };
 
 // One tile of queries: tokens [first, first + count) of one request, the heads that share one KV head.

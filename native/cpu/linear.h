@@ -146,9 +146,9 @@ struct Operands {
   }
 };
 
-// The weights of the columns that follow are fetched `Ahead` columns a tile, from the `part`-th of these on.
+// Meanwhile fetches the weights of `Ahead` columns from `next` on.
 template <class P, int R, int Ahead>
-SB_INLINE void linear_tile(const Linear& l, int m, int n, int columns, int part) {
+SB_INLINE void linear_tile(const Linear& l, int m, int n, int columns, int next) {
   auto o = Operands<P, R>::of(l, m, n, columns, 0);
   F sum[R * kColumns];
   if constexpr (R == 1) {
@@ -156,25 +156,33 @@ SB_INLINE void linear_tile(const Linear& l, int m, int n, int columns, int part)
 #pragma GCC unroll 4
     for (int j = 0; j < kColumns; j++) dots<P, 1, 1, 0, false>(o.x, o.w + j, nullptr, l.K, sum + j);
   } else {
-    dots<P, R, kColumns, Ahead, false>(o.x, o.w, o.w[0] + (int64_t)(kColumns + part * Ahead) * l.K, l.K, sum);
+    dots<P, R, kColumns, Ahead, false>(o.x, o.w, (const typename P::W*)l.weight + (int64_t)next * l.K, l.K, sum);
   }
   store_tile<R>(l, m, n, columns, sum);
 }
 
-// One set of columns for `rows` rows. Those that follow are fetched meanwhile (`ahead`), as evenly as the tiles allow:
-// otherwise memory would wait while few rows are computed.
+// Where the thread reads after the columns n .. n + kColumns of its chunk: there, or in the chunk that it takes next.
+SB_INLINE int next_columns(const Linear& l, int n, int n_end) {
+  int next = n + 2 * kColumns <= n_end ? n + kColumns : n_end + l.skip;
+  return next + kColumns <= l.N ? next : n;
+}
+
+// One set of columns for `rows` rows. The next ones are fetched meanwhile, as evenly as the tiles allow: otherwise memory
+// would wait while few rows are computed.
 template <class P>
-__attribute__((noinline)) void linear_rows(const Linear& l, int m, int rows, int n, int columns, bool ahead) {
+__attribute__((noinline)) void linear_rows(const Linear& l, int m, int rows, int n, int columns, int next) {
   int tiles = rows / kRows;
   for (int i = 0; i < tiles; i++, m += kRows) {
-    if (!ahead || i >= kColumns) {
-      linear_tile<P, kRows, 0>(l, m, n, columns, 0);
-    } else if (tiles >= 4) {
-      linear_tile<P, kRows, 1>(l, m, n, columns, i);
-    } else if (tiles >= 2 && i < 2) {
-      linear_tile<P, kRows, 2>(l, m, n, columns, i);
+    if (tiles >= kColumns) {
+      if (i < kColumns) {
+        linear_tile<P, kRows, 1>(l, m, n, columns, next + i);
+      } else {
+        linear_tile<P, kRows, 0>(l, m, n, columns, 0);
+      }
+    } else if (tiles > 1) {
+      linear_tile<P, kRows, 2>(l, m, n, columns, next + (i & 1) * 2);
     } else {
-      linear_tile<P, kRows, kColumns>(l, m, n, columns, 0);
+      linear_tile<P, kRows, kColumns>(l, m, n, columns, next);
     }
   }
   int rest = rows % kRows;
@@ -183,19 +191,28 @@ __attribute__((noinline)) void linear_rows(const Linear& l, int m, int rows, int
   if (kRows > 3 && rest == 3) linear_tile<P, 3, 0>(l, m, n, columns, 0);
 }
 
-// kSliceRows rows and up to kSliceColumns columns, whole tiles, slice by slice of K.
+// `rows` rows and up to kSliceColumns columns, whole tiles, slice by slice of K. Each of the first tiles of a piece of
+// weights fetches one column of the next piece.
 template <class P>
-__attribute__((noinline)) void linear_slices(const Linear& l, int m, int n, int n_end) {
+__attribute__((noinline)) void linear_slices(const Linear& l, int m, int rows, int n, int n_end) {
   constexpr int kSlice = kSliceBytes / sizeof(typename P::X), kTile = kRows * kColumns;
   F sums[kSliceRows * kSliceColumns];
   for (int k = 0; k < l.K; k += kSlice) {
     int size = l.K - k < kSlice ? l.K - k : kSlice;
     F* sum = sums;
     for (int j = n; j < n_end; j += kColumns) {
-      for (int i = m; i < m + kSliceRows; i += kRows, sum += kTile) {
-        auto o = Operands<P, kRows>::of(l, i, j, kColumns, k);
+      bool last = j + kColumns >= n_end, ends = k + kSlice >= l.K;
+      int next = !last ? j + kColumns : ends ? next_columns(l, j, n_end) : n;
+      const auto* piece = (const typename P::W*)l.weight + (int64_t)next * l.K + (!last ? k : ends ? 0 : k + kSlice);
+      for (int i = 0; i < rows; i += kRows, sum += kTile) {
+        auto o = Operands<P, kRows>::of(l, m + i, j, kColumns, k);
+        const auto* ahead = piece + (int64_t)(i / kRows) * l.K;
+        bool fetches = i < kRows * kColumns;
         if (k == 0) {
-          dots<P, kRows, kColumns, 0, false>(o.x, o.w, nullptr, size, sum);
+          if (fetches) dots<P, kRows, kColumns, 1, false>(o.x, o.w, ahead, size, sum);
+          else dots<P, kRows, kColumns, 0, false>(o.x, o.w, nullptr, size, sum);
+        } else if (fetches) {
+          dots<P, kRows, kColumns, 1, true>(o.x, o.w, ahead, size, sum);
         } else {
           dots<P, kRows, kColumns, 0, true>(o.x, o.w, nullptr, size, sum);
         }
@@ -204,7 +221,7 @@ __attribute__((noinline)) void linear_slices(const Linear& l, int m, int n, int 
   }
   const F* sum = sums;
   for (int j = n; j < n_end; j += kColumns) {
-    for (int i = m; i < m + kSliceRows; i += kRows, sum += kTile) store_tile<kRows>(l, i, j, kColumns, sum);
+    for (int i = m; i < m + rows; i += kRows, sum += kTile) store_tile<kRows>(l, i, j, kColumns, sum);
   }
 }
 
@@ -212,7 +229,7 @@ __attribute__((noinline)) void linear_slices(const Linear& l, int m, int n, int 
 template <class P>
 void linear_block(const Linear& l, int m, int rows, int n_begin, int n_end) {
   for (int n = n_begin; n < n_end; n += kColumns) {
-    linear_rows<P>(l, m, rows, n, n_end - n < kColumns ? n_end - n : kColumns, n + 2 * kColumns <= n_end);
+    linear_rows<P>(l, m, rows, n, n_end - n < kColumns ? n_end - n : kColumns, next_columns(l, n, n_end));
   }
 }
 
@@ -221,11 +238,13 @@ void linear_chunk(const Linear& l, int n_begin, int n_end) {
   int m = 0;
   if (l.K * (int64_t)sizeof(typename P::X) > kSliceBytes) {
     int whole = n_begin + (n_end - n_begin) / kColumns * kColumns;
-    for (; m + kSliceRows <= l.M; m += kSliceRows) {
+    while (l.M - m >= kRows * kColumns) {
+      int rows = (l.M - m < kSliceRows ? l.M - m : kSliceRows) / kRows * kRows;
       for (int n = n_begin; n < whole; n += kSliceColumns) {
-        linear_slices<P>(l, m, n, n + kSliceColumns < whole ? n + kSliceColumns : whole);
+        linear_slices<P>(l, m, rows, n, n + kSliceColumns < whole ? n + kSliceColumns : whole);
       }
-      if (whole < n_end) linear_block<P>(l, m, kSliceRows, whole, n_end);
+      if (whole < n_end) linear_block<P>(l, m, rows, whole, n_end);
+      m += rows;
     }
   }
   int block = (int)(kBlockBytes / ((int64_t)l.x_stride * (int)sizeof(typename P::X))) / kRows * kRows;

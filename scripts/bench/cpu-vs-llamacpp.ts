@@ -21,6 +21,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { parseJson } from "../../src/bench/python-values.ts";
 import { writeGguf } from "./gguf.ts";
 
 const streams = 16;
@@ -187,7 +188,7 @@ async function bench(results: Results, side: Side, pair: Pair, port: number, rou
   const client = spawn("bun", all, { stdio: "ignore" });
   const code = await new Promise((resolve) => client.once("exit", resolve));
   if (code !== 0) throw new Error(`servebench bench ended with ${String(code)}`);
-  const line = JSON.parse(readFileSync(file, "utf8")) as Record<string, number>;
+  const line = parseJson(readFileSync(file, "utf8")) as Record<string, number>; // Infinity occurs
   record(results, "http output tok/s", side, line["output_throughput"]!);
   record(results, "http median TTFT ms", side, line["median_ttft_ms"]!);
 }

@@ -60,7 +60,7 @@ static float* run(const float* x, const uint16_t* weight, const float* bias, int
   pack_tiles(x, K, 0, M, stride, packed, narrow);
   float* y = (float*)malloc((size_t)M * N * 4);
   memset(y, 0xff, (size_t)M * N * 4);
-  Linear l = {packed, stride, weight, SB_BF16, bias, y, M, N, K};
+  Linear l = {packed, stride, weight, SB_BF16, bias, y, M, N, K, 0};
   for (int n = 0; n < N; n += chunk) linear_tiles<Emulated>(l, n, n + chunk < N ? n + chunk : N);
   free(packed);
   return y;
