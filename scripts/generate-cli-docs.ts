@@ -25,7 +25,7 @@ export function cliDocs(): string {
     "3 a gate not met, 130 interrupted with partial results kept.",
     "",
     "Environment: `OPENAI_API_KEY` is sent by `bench` as bearer token;",
-    "`SERVEBENCH_ISA=avx512bf16|avx512|avx2|scalar` forces the CPU kernels of one instruction set.",
+    "`SERVEBENCH_ISA=amx|avx512bf16|avx512|avx2|scalar` forces the CPU kernels of one instruction set.",
     "",
     "For models, tokenizers and data sets of the Hugging Face Hub, the variables of huggingface_hub hold:",
     "",

@@ -37,6 +37,8 @@ static const OpSpec kSpecs[] = {
 constexpr int kOpcodes = sizeof kSpecs / sizeof kSpecs[0];
 constexpr int kMostHeadValues = 1 << 24;
 
+const char* op_name(int code) { return kSpecs[code].name; }
+
 static int check_handle(const OpSpec& spec, int i, int word, int count) {
   const Argument& a = spec.argument[i];
   if (a.kind == 'o' && word == -1) return 0;

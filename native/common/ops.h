@@ -4,6 +4,8 @@
 
 namespace sb {
 
+const char* op_name(int code);
+
 // Appends the operation to the program and returns its result's handle, or refuses.
 int append_op(Program& program, const int32_t* words, int count);
 

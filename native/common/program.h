@@ -47,7 +47,7 @@ struct Value {
   size_t offset = 0;  // in the program's arena
 };
 
-// Layout: [page][K | V][kv head][SB_PAGE_TOKENS][head_dim].
+// Pages of SB_PAGE_TOKENS tokens: [page][K | V][kv head], then keys and values as the backend wants them.
 struct Cache {
   int kv_heads, head_dim, dtype;
   Memory memory;

@@ -2,6 +2,7 @@
 #include "../common/backend.h"
 #include "../common/error.h"
 #include "cpu.h"
+#include "profile.h"
 
 namespace sb::cpu {
 namespace {
@@ -58,7 +59,7 @@ struct Compiler {
     in.tensor = program.tensor(op.args[1]);
     if (op.args[2] >= 0) in.vector = vector(program.tensor(op.args[2]));
     if (!rounds(in)) return;
-    size_t bytes = (size_t)program.limits.tokens * round_up(in.cols, kRoundedUnit) * 2;
+    size_t bytes = round_up(program.limits.tokens, state.kernels->row_unit) * round_up(in.cols, kRoundedUnit) * 2;
     if (bytes > code.rounded_bytes) code.rounded_bytes = bytes;
     // Values are written once, so the same handle is the same input while nothing else was rounded.
     for (int i = code.instructions.count - 1; i >= 0; i--) {
@@ -68,7 +69,7 @@ struct Compiler {
       break;
     }
   }
-  bool rounds(const Instruction& in) const { return state.kernels->rounds_input && in.tensor.dtype == SB_BF16; }
+  bool rounds(const Instruction& in) const { return state.kernels->round_rows && in.tensor.dtype == SB_BF16; }
 
   void resolve_rope(const Op& op, Instruction& in) {
     in.tensor = program.tensor(op.args[1]);
@@ -190,6 +191,7 @@ int compile(Program& program) {
 void release(Program& program) {
   cpu::Code* code = static_cast<cpu::Code*>(program.state);
   if (!code) return;
+  if (cpu::state_of(*program.device).profile) cpu::print_profile(*code);
   for (Memory& block : code->blocks) block.release();
   code->blocks.release();
   code->instructions.release();

@@ -2,9 +2,11 @@
 #include <math.h>
 
 #include "../common/backend.h"
+#include "../common/driver.h"
 #include "../common/error.h"
 #include "adjust.h"
 #include "cpu.h"
+#include "profile.h"
 
 namespace sb::cpu {
 namespace {
@@ -58,40 +60,39 @@ struct Runner {
     });
   }
 
-  // x as the kernels want it: rounded to bf16, padded with zeros.
   void round_input(const Instruction& in, int stride) {
     if (state.poison) memset(code.rounded, 0xff, code.rounded_bytes);
-    each_row(rows(in), in.cols, [&](int begin, int end, int) {
-      for (int i = begin; i < end; i++) {
-        uint16_t* out = code.rounded + (int64_t)i * stride;
-        kernels.to_bf16(in.a + (int64_t)i * in.cols, in.cols, out);
-        memset(out + in.cols, 0, (size_t)(stride - in.cols) * 2);
-      }
+    int unit = kernels.row_unit, count = rows(in);
+    each_row((count + unit - 1) / unit, (int64_t)in.cols * unit, [&](int begin, int end, int) {
+      int last = end * unit < count ? end * unit : count;
+      kernels.round_rows(in.a, in.cols, begin * unit, last, stride, code.rounded);
     });
   }
 
   void linear(const Instruction& in) {
-    Linear l = {in.a, in.cols, in.tensor.data, in.tensor.dtype, in.vector, in.out, rows(in), in.out_cols, in.cols};
+    Linear l = {in.a, in.cols, in.tensor.data, in.tensor.dtype, in.vector, in.out, rows(in), in.out_cols, in.cols, 0};
     if (l.M == 0) return;
-    if (kernels.rounds_input && in.tensor.dtype == SB_BF16) {
+    if (kernels.round_rows && in.tensor.dtype == SB_BF16) {
       l.x = code.rounded;
       l.x_stride = (int)round_up(in.cols, kRoundedUnit);
       if (!in.same_input) round_input(in, l.x_stride);
     }
-    state.pool.each(l.N, columns_per_chunk(l), [&](int begin, int end, int) { kernels.linear(l, begin, end); });
+    int columns = columns_per_chunk(l);
+    l.skip = columns * (state.pool.threads() - 1);
+    state.pool.each(l.N, columns, [&](int begin, int end, int) { kernels.linear(l, begin, end); });
   }
 
   // Weights that stay in L2 while the rows pass; for one row, a run of memory small enough to share out evenly.
   int columns_per_chunk(const Linear& l) const {
     const int64_t kChunkBytes = (l.M == 1 ? 64 : 256) << 10;
     constexpr int64_t kInlineProducts = 64 << 10;
-    constexpr int kUnit = 4;
+    const int unit = kernels.column_unit;
     int64_t row_bytes = (int64_t)l.K * Tensor::element_bytes(l.weight_dtype);
-    int64_t columns = kChunkBytes / row_bytes / kUnit * kUnit;
-    int64_t share = round_up(l.N / (4 * state.pool.threads()) + 1, kUnit);
+    int64_t columns = kChunkBytes / row_bytes / unit * unit;
+    int64_t share = round_up(l.N / (4 * state.pool.threads()) + 1, unit);
     if ((int64_t)l.M * l.N * l.K <= kInlineProducts) return l.N;
     if (columns > share) columns = share;
-    return (int)(columns < kUnit ? kUnit : columns);
+    return (int)(columns < unit ? unit : columns);
   }
 
   void angles(const Instruction& in) {
@@ -119,25 +120,19 @@ struct Runner {
     });
   }
 
-  void write_head(const Cache& cache, int64_t element, const float* source) {
-    if (cache.dtype == SB_BF16) {
-      kernels.to_bf16(source, cache.head_dim, reinterpret_cast<uint16_t*>(cache.memory.data) + element);
-    } else {
-      memcpy(reinterpret_cast<float*>(cache.memory.data) + element, source, (size_t)cache.head_dim * 4);
-    }
-  }
-
   void kv_write(const Instruction& in) {
     const Cache& cache = in.cache;
     int d = cache.head_dim;
+    size_t head_bytes = (size_t)SB_PAGE_TOKENS * d * Tensor::element_bytes(cache.dtype);
     each_row(step.tokens, 2 * in.cols, [&](int begin, int end, int) {
       for (int i = begin; i < end; i++) {
-        int64_t page = step.kv_slot[i] / SB_PAGE_TOKENS, slot = step.kv_slot[i] % SB_PAGE_TOKENS;
+        int slot = step.kv_slot[i] % SB_PAGE_TOKENS;
+        uint8_t* keys = cache.memory.data + step.kv_slot[i] / SB_PAGE_TOKENS * cache.page_bytes();
+        uint8_t* values = keys + cache.kv_heads * head_bytes;
         for (int h = 0; h < cache.kv_heads; h++) {
           int64_t source = (int64_t)i * in.cols + (int64_t)h * d;
-          int64_t key = ((page * 2 * cache.kv_heads + h) * SB_PAGE_TOKENS + slot) * d;
-          write_head(cache, key, in.a + source);
-          write_head(cache, key + (int64_t)cache.kv_heads * SB_PAGE_TOKENS * d, in.b + source);
+          kernels.write_kv(keys + h * head_bytes, values + h * head_bytes, cache.dtype, slot, d, in.a + source,
+                           in.b + source);
         }
       }
     });
@@ -234,9 +229,13 @@ int execute(Program& program, const Step& step) {
   cpu::Code& code = *static_cast<cpu::Code*>(program.state);
   cpu::State& state = cpu::state_of(*program.device);
   cpu::Runner runner = {program, step, code, state, *state.kernels};
-  for (const cpu::Instruction& in : code.instructions) {
+  int which = cpu::profile_class(step.tokens);
+  code.profile_steps[which]++;
+  for (cpu::Instruction& in : code.instructions) {
     if (state.poison) runner.poison(in);
+    int64_t begun_ns = state.profile ? now_ns() : 0;
     runner.run(in);
+    if (state.profile) in.profile_ns[which] += now_ns() - begun_ns;
   }
   return 0;
 }

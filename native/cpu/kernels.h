@@ -13,13 +13,14 @@ namespace sb::cpu {
 
 // y [M, N] = x [M, K] * weight [N, K]^T + bias.
 struct Linear {
-  const void* x;  // fp32, or bf16 where `Kernels::rounds_input` and the weight is bf16 (padded with zeros to x_stride)
+  const void* x;  // fp32, or as Kernels::round_rows writes it where there is one and the weight is bf16
   int x_stride;   // elements
   const void* weight;
   int weight_dtype;
   const float* bias;  // or null
   float* y;
   int M, N, K;
+  int skip;  // columns between the end of a call and where its thread will probably go on
 };
 
 // One tile of queries: tokens [first, first + count) of one request, the heads that share one KV head.
@@ -47,7 +48,11 @@ struct Sample {
 
 struct Kernels {
   const char* isa;
-  bool rounds_input;  // linear with a bf16 weight takes x as bf16
+  int row_unit;     // `round_rows` begins at multiples of it
+  int column_unit;  // `linear` is best called for multiples of it
+  // What linear with a bf16 weight takes for the rows [begin, end) of x [M, cols]: bf16, filled up with zeros to
+  // `stride` columns and, last, to row_unit rows; tiles.h has a layout of its own. Null: it takes fp32.
+  void (*round_rows)(const float* x, int cols, int begin, int end, int stride, uint16_t* out);
 
   void (*to_float)(const void* source, int dtype, int64_t count, float* out);
   void (*to_bf16)(const float* source, int64_t count, uint16_t* out);  // to nearest, ties to even
@@ -58,6 +63,8 @@ struct Kernels {
   void (*rope)(const float* x, const float* angles, int heads, int head_dim, int half, float* y);
   void (*silu_mul)(const float* gate, const float* up, int64_t count, float* y);
   void (*add)(const float* a, const float* b, int64_t count, float* y);
+  // Stores the key and value of one token and head in the slot of its page; keys and values are those of page and head.
+  void (*write_kv)(uint8_t* keys, uint8_t* values, int dtype, int slot, int head_dim, const float* k, const float* v);
   int64_t (*attention_scratch)(int group, int head_dim);
   void (*attention)(const Attention& attention);
   int64_t (*sample_scratch)(int count);
@@ -66,6 +73,6 @@ struct Kernels {
   void (*random)(sb_random_key key, uint32_t begin, int64_t count, float scale, float mean, int dtype, void* out);
 };
 
-extern const Kernels kernels_scalar, kernels_avx2, kernels_avx512, kernels_avx512bf16;
+extern const Kernels kernels_scalar, kernels_avx2, kernels_avx512, kernels_avx512bf16, kernels_amx;
 
 }  // namespace sb::cpu

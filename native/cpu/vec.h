@@ -22,7 +22,15 @@ typedef int32_t I __attribute__((vector_size(4 * kWidth)));
 
 #define SB_INLINE static inline __attribute__((always_inline))
 
-SB_INLINE F set1(float f) { return F{} + f; }
+SB_INLINE F set1(float f) {
+#if defined(__AVX512F__)
+  return _mm512_set1_ps(f);
+#elif defined(__AVX2__)
+  return _mm256_set1_ps(f);
+#else
+  return _mm_set1_ps(f);
+#endif
+}
 SB_INLINE F load(const float* p) {
   F v;
   memcpy(&v, p, sizeof v);

@@ -26,7 +26,7 @@ extern "C" {
 #define SB_API __attribute__((visibility("default")))
 
 #define SB_ABI_VERSION 2
-/* Tokens in a KV page. Cache layout: [page][K | V][kv head][SB_PAGE_TOKENS][head_dim]. */
+/* Tokens in a KV page. */
 #define SB_PAGE_TOKENS 16
 /* Most alternatives reported with a sampled token. */
 #define SB_TOP_MAX 20
@@ -45,7 +45,7 @@ SB_API int32_t sb_error(char* out, int32_t capacity);
 /*
  * Opens a device. `options` is NUL-terminated text of space-separated key=value pairs; unknown keys are errors.
  *   rank=0 world=1   this process's share of a tensor-parallel group (world > 1: not built, refused)
- *   cpu:  threads=N (0: one per available core)  isa=auto|avx512bf16|avx512|avx2|scalar (auto: the environment
+ *   cpu:  threads=N (0: one per available core)  isa=auto|amx|avx512bf16|avx512|avx2|scalar (auto: the environment
  *         variable SERVEBENCH_ISA, else the best the machine has)
  *         poison=0|1 (1: caches, outputs and scratch are filled with NaN before use; for tests)
  *   null: step_us=N token_us=N (time of a step: step_us + T * token_us)

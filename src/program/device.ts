@@ -18,7 +18,7 @@ export interface Shape {
   readonly cols: number;
 }
 
-export type Isa = "auto" | "avx512bf16" | "avx512" | "avx2" | "scalar";
+export type Isa = "auto" | "amx" | "avx512bf16" | "avx512" | "avx2" | "scalar";
 
 export interface DeviceOptions {
   /** cpu: 0 or absent means one per available core. */

@@ -14,7 +14,7 @@ import {
   type Value,
 } from "../../src/program/index.ts";
 
-const allIsas: readonly Isa[] = ["avx512bf16", "avx512", "avx2", "scalar"];
+const allIsas: readonly Isa[] = ["amx", "avx512bf16", "avx512", "avx2", "scalar"];
 
 function isMissing(isa: Isa): boolean {
   try {

@@ -51,7 +51,10 @@ describeEachIsa("linear", (isa) => {
               step,
             );
             const input = x.values.subarray(0, t * k);
-            const rounded = isa === "avx512bf16" && dtype === "bf16" ? input.map(roundBf16) : input;
+            const rounded =
+              (isa === "avx512bf16" || isa === "amx") && dtype === "bf16"
+                ? input.map(roundBf16)
+                : input;
             const { y, magnitude } = reference.linear(
               rounded,
               w.values,

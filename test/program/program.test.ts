@@ -258,7 +258,9 @@ describe("refusals say what, expected and got", () => {
         .stdout;
     });
     expect(outputs[0]).toBe("scalar\n");
-    expect(outputs[1]).toContain('expected auto, avx512bf16, avx512, avx2 or scalar, got "mmx"');
+    expect(outputs[1]).toContain(
+      'expected auto, amx, avx512bf16, avx512, avx2 or scalar, got "mmx"',
+    );
   });
 
   test("operations", () => {
