@@ -102,7 +102,8 @@ int open(Device& device, Options& options) {
   if (choose_kernels(options.take_text("isa"), &kernels)) return -1;
   State* state = static_cast<State*>(calloc(1, sizeof(State)));
   if (!state) return fail("sb_open: out of memory");
-  *state = State{.pool = {}, .kernels = kernels, .poison = poison != 0, .profile = getenv("SERVEBENCH_PROFILE") != nullptr};
+  bool profile = getenv("SERVEBENCH_PROFILE") != nullptr;
+  *state = State{.pool = {}, .kernels = kernels, .poison = poison != 0, .profile = profile};
   device.state = state;
   if (state->pool.start(threads ? threads : available_threads())) return 0;
   return fail("sb_open: the system refuses another thread");

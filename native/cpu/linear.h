@@ -4,9 +4,13 @@
 // Layout: weights as checkpoints have them, [out][in] in the mapped file: nothing is packed or copied.
 // Bound: one dot product instruction a cycle for many rows, reading the weights for few. The sum over the lanes at the
 // end is 1 part in 8 of K = 576 and 1 in 30 of K = 2048.
-// Tried (AVX-512 BF16, one core of Zen 4, peak 234 GFLOP/s): 4 x 4 tiles over whole rows: 200 at K up to 2048, 136 at
-// K = 8192, where 8 rows outgrow L1; the same in slices of K: @@. Fetching the next columns during the first tile of
-// 16 rows: @@; during four tiles: @@.
+// Tried (AVX-512 BF16, Zen 4, GFLOP/s of one core, whose peak is 234):
+//   512 rows, K = 8192: 4 x 4 tiles over whole rows, of which 8 outgrow L1, 128-136; in slices of 4 KiB, the next one
+//     fetched, 187; slices of 2 KiB 176, of 1 KiB 164. K = 2048, one slice: 200-210.
+//   16 rows, K = 2048, weights in memory: nothing fetched ahead 110, the next columns during the first of four tiles 134,
+//     during all four 140, into L1 instead of L2 109.
+//   16 rows, both cores at once, K = 8192: whole rows 137, slices 144.
+//   Copying a file's weights to memory of the process: no faster (their tensors are too small for huge pages).
 #pragma once
 #include "kernels.h"
 #include "vec.h"
@@ -167,8 +171,8 @@ SB_INLINE int next_columns(const Linear& l, int n, int n_end) {
   return next + kColumns <= l.N ? next : n;
 }
 
-// One set of columns for `rows` rows. The next ones are fetched meanwhile, as evenly as the tiles allow: otherwise memory
-// would wait while few rows are computed.
+// One set of columns for `rows` rows. The next ones are fetched meanwhile, as evenly as the tiles allow: otherwise
+// memory would wait while few rows are computed.
 template <class P>
 __attribute__((noinline)) void linear_rows(const Linear& l, int m, int rows, int n, int columns, int next) {
   int tiles = rows / kRows;

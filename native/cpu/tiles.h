@@ -1,6 +1,6 @@
 // tiles.h: y = x * weight^T on matrix tiles (AMX). T is the instructions: kernels_amx.cpp has the machine's, a test has
-// portable ones. Under isa=amx every linear with a bf16 weight comes here, one row or many, so that a row's result does not
-// depend on the others: an element is the sum of its 32-product steps in order of K.
+// portable ones. Under isa=amx every linear with a bf16 weight comes here, one row or many, so that a row's result does
+// not depend on the others: an element is the sum of its 32-product steps in order of K.
 //
 // Layout: weights as checkpoints have them are the left operand, 16 columns of y a tile; x is the right one, rounded to
 // bf16 with the values of 16 tokens side by side: [token / 16][K / 32][16 pairs of k][16 tokens][2]. Nothing is packed

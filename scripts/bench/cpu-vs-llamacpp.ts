@@ -45,6 +45,7 @@ if (bin === undefined || positionals.length === 0) {
 }
 const scratch = mkdtempSync(join(tmpdir(), "cpu-vs-llamacpp-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
 interface Pair {
   readonly ours: string;
