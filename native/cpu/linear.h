@@ -9,7 +9,8 @@
 //     fetched, 187; slices of 2 KiB 176, of 1 KiB 164. K = 2048, one slice: 200-210.
 //   16 rows, K = 2048, weights in memory: nothing fetched ahead 110, the next columns during the first of four tiles 134,
 //     during all four 140, into L1 instead of L2 109.
-//   16 rows, both cores at once, K = 8192: whole rows 137, slices 144.
+//   16 rows, both cores at once, K = 2048: as it is 166, every other line fetched 157, as non-temporal 132; chunks of 1 or
+//     4 MiB instead of 256 KiB no faster. K = 8192: whole rows 137, slices 144.
 //   Copying a file's weights to memory of the process: no faster (their tensors are too small for huge pages).
 #pragma once
 #include "kernels.h"
