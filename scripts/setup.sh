@@ -6,7 +6,10 @@ for tool in node npm g++; do
   command -v "$tool" > /dev/null || { echo "scripts: $tool is needed and was not found on the PATH" >&2; exit 1; }
 done
 
-if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+# A linked node_modules belongs to another checkout, whose files npm ci would delete.
+if [ -L node_modules ]; then
+  say "using the dependencies that node_modules links to"
+elif [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "installing dependencies (npm ci)"
   npm ci --no-audit --no-fund --loglevel=error
   touch node_modules/.package-lock.json
