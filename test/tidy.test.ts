@@ -1,6 +1,6 @@
 /** House rules that a reader would otherwise have to check by eye. Each message names the mend. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 
 import packageJson from "../package.json" with { type: "json" };
@@ -120,8 +120,19 @@ function stripComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, "$1");
 }
 
+const documents = ["README.md", "CHANGELOG.md", "THIRD_PARTY.md", ...filesUnder("docs", /\.md$/)];
+
+test("links of documents lead to files", () => {
+  const broken = documents.flatMap((file) =>
+    [...read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)]
+      .map((link) => join(dirname(file), link[1]!))
+      .filter((target) => !existsSync(join(root, target)))
+      .map((target) => `${file} links to ${target}`),
+  );
+  expect(broken).toEqual([]);
+});
+
 test("documents have one title", () => {
-  const documents = ["README.md", "CHANGELOG.md", ...filesUnder("docs", /\.md$/)];
   expect(documents.filter((file) => titles(read(file)).length !== 1)).toEqual([]);
 });
 

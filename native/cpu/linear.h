@@ -47,15 +47,11 @@ struct Bf16Weight {
   SB_INLINE F mac(F sum, __m512bh x, __m512bh w) { return _mm512_dpbf16_ps(sum, x, w); }
 };
 #else
-struct Bf16Weight {
-  using X = float;
+// Widened as it is read; the rest is fp32.
+struct Bf16Weight : Fp32Weight {
   using W = uint16_t;
-  static constexpr int step = kWidth;
-  SB_INLINE F x(const X* p) { return load(p); }
-  SB_INLINE F x_n(const X* p, int n) { return load_n(p, n); }
   SB_INLINE F w(const W* p) { return widen(p); }
   SB_INLINE F w_n(const W* p, int n) { return widen_n(p, n); }
-  SB_INLINE F mac(F sum, F x, F w) { return fma(x, w, sum); }
 };
 #endif
 

@@ -175,8 +175,6 @@ export function benchOptions(argv: readonly string[]): BenchOptions {
 
 function toOptions(values: FlagValues<typeof bench.flags>): BenchOptions {
   const { header, decodeCleanup, records, requestRate, ...rest } = values;
-  if (requestRate === 0)
-    throw new UsageError("--request-rate: 0 sends nothing; use inf or more than 0");
   return {
     ...rest,
     requestRate: { perSecond: requestRate, integer: false },

@@ -7,7 +7,6 @@ import type {
   Engine,
   EngineLimits,
   EngineLoad,
-  EngineTotals,
   FinishReason,
   GenerateRequest,
   GenerateSink,
@@ -17,6 +16,7 @@ import { cells, type Commands, type WorkerData, type WorkerMessage } from "./cha
 import { readEvents, type EventHandler, type EventMessage, type LoadWords } from "./events.ts";
 import type { EngineOptions } from "./options.ts";
 import { checkRequest } from "./request.ts";
+import { addTotals, idleLoad } from "./totals.ts";
 
 /**
  * Loads a model in a thread of its own and resolves once a step of it has run.
@@ -61,20 +61,7 @@ class HostedEngine implements Engine, EventHandler {
   #submits: Commands["submits"][number][] = [];
   #aborts: number[] = [];
   #flushing = false;
-  #load: EngineLoad = {
-    running: 0,
-    waiting: 0,
-    usedTokens: 0,
-    evictableTokens: 0,
-    totals: {
-      steps: 0,
-      idleUs: 0,
-      prefillTokens: 0,
-      cachedTokens: 0,
-      generatedTokens: 0,
-      retractions: 0,
-    },
-  };
+  #load = idleLoad;
   #flushCache = false;
   #flushed: ((done: boolean) => void)[] = [];
   /** Why no more requests are taken, once that is so. */
@@ -183,8 +170,7 @@ class HostedEngine implements Engine, EventHandler {
   }
 
   onLoad({ running, waiting, usedTokens, evictableTokens, ...since }: LoadWords): void {
-    const totals = { ...this.#load.totals };
-    for (const name of Object.keys(totals) as (keyof EngineTotals)[]) totals[name] += since[name];
+    const totals = addTotals(this.#load.totals, since);
     this.#load = { running, waiting, usedTokens, evictableTokens, totals };
   }
 

@@ -44,7 +44,11 @@ export interface ResolvedOptions {
   readonly program: ProgramLimits;
 }
 
-const defaults = { memFractionStatic: 0.88, maxRunning: 128, chunkedPrefillSize: 512 } as const;
+export const defaults = {
+  memFractionStatic: 0.88,
+  maxRunning: 128,
+  chunkedPrefillSize: 512,
+} as const;
 
 /** A pool that nobody asked for stays below this on a CPU, unless a single request needs more. */
 const cpuPoolBytes = 2 * 2 ** 30;

@@ -1,9 +1,10 @@
 /** Data parallelism: several engines with the same model behind the interface of one. */
 import { availableParallelism } from "node:os";
 import type { ModelSource } from "../model/index.ts";
-import type { Engine, EngineLoad, EngineTotals, GenerateRequest, GenerateSink } from "./api.ts";
+import type { Engine, EngineLoad, GenerateRequest, GenerateSink } from "./api.ts";
 import { startEngine } from "./host.ts";
-import type { EngineOptions } from "./options.ts";
+import { defaults, type EngineOptions } from "./options.ts";
+import { addTotals } from "./totals.ts";
 
 /** How requests are shared out: in turn, or to the replica with the fewest requests. */
 export type LoadBalanceMethod = "round_robin" | "shortest_queue";
@@ -22,7 +23,7 @@ export async function startReplicas(
   const share: EngineOptions = {
     ...options,
     threads: Math.max(Math.floor(threads / count), 1),
-    memFractionStatic: (options.memFractionStatic ?? 0.88) / count,
+    memFractionStatic: (options.memFractionStatic ?? defaults.memFractionStatic) / count,
   };
   const starts = Array.from({ length: count }, () => startEngine(source, share));
   const started = await Promise.allSettled(starts);
@@ -93,13 +94,11 @@ class Replicas implements Engine {
 }
 
 function addLoads(a: EngineLoad, b: EngineLoad): EngineLoad {
-  const totals = { ...a.totals };
-  for (const name of Object.keys(totals) as (keyof EngineTotals)[]) totals[name] += b.totals[name];
   return {
     running: a.running + b.running,
     waiting: a.waiting + b.waiting,
     usedTokens: a.usedTokens + b.usedTokens,
     evictableTokens: a.evictableTokens + b.evictableTokens,
-    totals,
+    totals: addTotals(a.totals, b.totals),
   };
 }

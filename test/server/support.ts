@@ -3,6 +3,7 @@
  * text splits wherever a test wants; then come two special tokens and a few longer pieces.
  */
 import type { Engine, GenerateRequest, GenerateSink, TokenLogprob } from "../../src/engine/api.ts";
+import { idleLoad } from "../../src/engine/totals.ts";
 import type { ServerContext, ServerTokenizer } from "../../src/server/context.ts";
 import { type RunningServer, startServer } from "../../src/server/index.ts";
 import { seedSource } from "../../src/server/sampling.ts";
@@ -94,21 +95,7 @@ export class ScriptedEngine implements Engine {
   }
 
   load() {
-    const totals = {
-      steps: 0,
-      idleUs: 0,
-      prefillTokens: 0,
-      cachedTokens: 0,
-      generatedTokens: 0,
-      retractions: 0,
-    };
-    return {
-      running: this.running.size,
-      waiting: this.waiting,
-      usedTokens: 0,
-      evictableTokens: 0,
-      totals,
-    };
+    return { ...idleLoad, running: this.running.size, waiting: this.waiting };
   }
 
   async flushCache(): Promise<boolean> {
