@@ -1,7 +1,7 @@
 /** Brings a model onto a device, sizes the KV pool, and makes one step run. */
 import { Model, type ModelSource } from "../model/index.ts";
 import { Device, type Program, type ProgramLimits } from "../program/index.ts";
-import type { EngineLimits } from "./api.ts";
+import type { EngineLimits, EngineMemory } from "./api.ts";
 import { EngineLoop } from "./loop.ts";
 import { resolveOptions, type EngineOptions } from "./options.ts";
 import { pageTokens, PagePool } from "./pages.ts";
@@ -11,6 +11,7 @@ import { Scheduler } from "./scheduler.ts";
 export interface LoadedEngine {
   readonly loop: EngineLoop;
   readonly limits: EngineLimits;
+  readonly memory: EngineMemory;
   /** For people: backend, instruction set, threads. */
   readonly device: string;
   /** Frees program and device. The loop must be idle. */
@@ -50,7 +51,12 @@ export function loadEngine(
     limits: {
       contextLength: resolved.contextLength,
       maxTotalTokens: pool.size * pageTokens,
+      maxRunning: resolved.scheduler.maxRunning,
       vocabSize,
+    },
+    memory: {
+      weightBytes: model.weightBytes,
+      kvCacheBytes: pool.size * pageTokens * model.kvBytesPerToken,
     },
     device: describe(device),
     close: () => owned.dispose(),
