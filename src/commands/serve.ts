@@ -11,8 +11,8 @@ import {
   type FlagValues,
 } from "./flags.ts";
 
-/** Switches of launch_server that only concern speed: accepted, with a note of what happens instead. */
-const speedOnly = {
+/** Switches of launch_server that have nothing to switch here: accepted, with a note of what happens instead. */
+const needless = {
   "enable-torch-compile": "the model always runs as one fused native program",
   "disable-cuda-graph": "there are no CUDA graphs on this device",
   "disable-flashinfer": "attention kernels are built in",
@@ -22,12 +22,13 @@ const speedOnly = {
   "attention-reduce-in-fp32": "attention always accumulates in fp32",
   "enable-p2p-check": "there is one device",
   "efficient-weight-load": "weights are mapped, never copied",
+  "enable-metrics": "/metrics is always there",
 } as const;
-type SpeedOnly = keyof typeof speedOnly;
+type Needless = keyof typeof needless;
 
-const speedOnlyFlags = Object.fromEntries(
-  Object.entries(speedOnly).map(([name, note]) => [name, switchFlag(`Accepted; ${note}.`)]),
-) as Record<SpeedOnly, ReturnType<typeof switchFlag>>;
+const needlessFlags = Object.fromEntries(
+  Object.entries(needless).map(([name, note]) => [name, switchFlag(`Accepted; ${note}.`)]),
+) as Record<Needless, ReturnType<typeof switchFlag>>;
 
 const flags = {
   "model-path": textFlag(
@@ -113,6 +114,12 @@ const flags = {
       default: "info",
     },
   ),
+  "log-requests": switchFlag("Log a line for each request that ends, without its text."),
+  "decode-log-interval": intFlag("Steps that generate tokens between two lines of the log.", {
+    default: 40,
+    min: 1,
+    extension: true,
+  }),
   "disable-radix-cache": switchFlag("Do not keep computed prefixes for later requests."),
   "schedule-policy": choiceFlag(
     "Order of waiting requests: first come first served, or longest cached prefix first.",
@@ -123,7 +130,7 @@ const flags = {
     "More than 1 admits fewer requests at once, so that fewer have to give their KV pages back.",
     { default: 1, min: 0.01 },
   ),
-  ...speedOnlyFlags,
+  ...needlessFlags,
   "tp-size": unbuiltFlag(
     "Tensor parallel ranks.",
     "the model runs on one device; leave it out",
@@ -194,7 +201,7 @@ export const serve = defineCommand({
   ],
   flags,
   run: async (values, io) => {
-    for (const [name, note] of Object.entries(speedOnly)) {
+    for (const [name, note] of Object.entries(needless)) {
       const given = values[camelCase(name) as keyof ServeFlags];
       if (given === true) io.stderr(`note: --${name} changes nothing: ${note}\n`);
     }

@@ -8,14 +8,18 @@ import { chatRoutes } from "./routes/chat.ts";
 import { completionRoutes } from "./routes/completions.ts";
 import { generateRoutes } from "./routes/generate.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { modelRoutes } from "./routes/models.ts";
+import { serverInfoRoutes } from "./routes/server-info.ts";
 
 export function createApp(context: ServerContext): Hono {
   const app = new Hono();
+  metricsRoutes(app, context);
   if (context.options.apiKey !== null) requireApiKey(app, context.options.apiKey);
 
   healthRoutes(app, context);
   modelRoutes(app, context);
+  serverInfoRoutes(app, context);
   completionRoutes(app, context);
   chatRoutes(app, context);
   generateRoutes(app, context);
@@ -35,7 +39,7 @@ export function createApp(context: ServerContext): Hono {
 
 function unexpected({ log }: ServerContext, request: Request, error: Error): RequestError {
   if (request.signal.aborted) return clientGone(); // in the middle of its body
-  log(`${new URL(request.url).pathname}: ${error.stack || error.message}`);
+  log("error", `${new URL(request.url).pathname}: ${error.stack || error.message}`);
   return new RequestError(500, "InternalServerError", "Internal server error");
 }
 

@@ -1,11 +1,16 @@
 /** What the HTTP server is made of: an engine, a tokenizer, a model's description and a few limits. */
 import type { Engine } from "../engine/api.ts";
+import type { EngineWatch } from "./engine-watch.ts";
+import type { Log } from "./log.ts";
+import type { RequestMetrics } from "./metrics/requests.ts";
 import type { ChatMessage, EncodeOptions, TokenBytes } from "../tokenizer/tokenizer.ts";
 
 /** A tokenizer whose work does not hold up the thread that serves (in a program: the tokenizer worker). */
 export interface ServerTokenizer {
   readonly bytes: TokenBytes;
   readonly hasChatTemplate: boolean;
+  /** Resolves with the reason when it answers no more. */
+  readonly ended: Promise<string>;
   encode(text: string, options?: EncodeOptions): Promise<ArrayLike<number>>;
   /** Rejects with an Error that carries the template's own message when it refuses. */
   applyChatTemplate(
@@ -41,11 +46,13 @@ export interface ServedModel {
 }
 
 export interface ServerOptions {
-  /** Asked for on every path but /health; null lets everyone in. */
+  /** Asked for on every path but /health and /metrics; null lets everyone in. */
   readonly apiKey: string | null;
   readonly maxBodyBytes: number;
   /** Requests that may wait in the engine before new ones are turned away with 503; null for no limit. */
   readonly queueLimit: number | null;
+  /** Log a line for each request that ends. */
+  readonly logRequests: boolean;
 }
 
 /** The model answers while "ready"; otherwise /health and all generation say 503. */
@@ -56,9 +63,14 @@ export interface ServerContext {
   readonly tokenizer: ServerTokenizer;
   readonly model: ServedModel;
   readonly options: ServerOptions;
+  /** Flags of the command by SGLang's names; never the key itself. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly watch: EngineWatch;
+  readonly requests: RequestMetrics;
+  /** Time until `phase` was "ready"; null before. */
+  startupSeconds: number | null;
   phase: ServerPhase;
   /** Makes seeds for requests that name none; see `seedSource`. */
   readonly drawSeed: () => number;
-  /** Takes one line about a fault of the server itself; never a prompt or a key. */
-  readonly log: (line: string) => void;
+  readonly log: Log;
 }

@@ -2,9 +2,10 @@
  * One continuation of one prompt: turns the engine's token ids into text, watches for stop strings, and keeps
  * what a response may want to show. Routes read its fields whenever it reports news.
  */
-import type { Engine, FinishReason, GenerateRequest, TokenLogprob } from "../engine/api.ts";
+import type { FinishReason, GenerateRequest, TokenLogprob } from "../engine/api.ts";
 import { Detokenizer } from "../tokenizer/detokenizer.ts";
-import type { TokenBytes } from "../tokenizer/tokenizer.ts";
+import type { ServerContext } from "./context.ts";
+import type { RequestMeter } from "./metrics/requests.ts";
 import type { Sampling } from "./sampling.ts";
 import { StopPatterns } from "./stop-patterns.ts";
 import { StopStrings } from "./stop-strings.ts";
@@ -46,7 +47,8 @@ export class Generation {
   /** Null while it runs. */
   finish: Finish | null = null;
 
-  private readonly engine: Engine;
+  private readonly context: ServerContext;
+  private readonly meter: RequestMeter;
   private readonly request: GenerateRequest;
   private readonly listener: GenerationListener;
   private readonly detokenizer: Detokenizer;
@@ -58,23 +60,26 @@ export class Generation {
   private lastDelta = "";
 
   constructor(
-    engine: Engine,
-    bytes: TokenBytes,
+    context: ServerContext,
     request: GenerateRequest,
     sampling: Pick<Sampling, "stopStrings" | "stopPatterns" | "trimStop" | "skipSpecialTokens">,
+    isStreaming: boolean,
     listener: GenerationListener,
   ) {
-    this.engine = engine;
+    const { engine, tokenizer, requests } = context;
+    this.context = context;
     this.request = request;
     this.promptIds = request.promptIds;
     this.listener = listener;
     const { skipSpecialTokens } = sampling;
-    this.detokenizer = new Detokenizer(bytes, { skipSpecialTokens, continues: true });
+    this.detokenizer = new Detokenizer(tokenizer.bytes, { skipSpecialTokens, continues: true });
     this.stopStrings = new StopStrings(sampling.stopStrings);
     this.stopPatterns = new StopPatterns(sampling.stopPatterns);
     this.trimStop = sampling.trimStop;
+    this.meter = requests.begin(request.promptIds.length, isStreaming);
     this.engineId = engine.submit(request, {
       onAdmitted: (cachedTokens) => {
+        this.meter.admitted(cachedTokens);
         if (this.admissions++ === 0) this.cachedTokens = cachedTokens;
       },
       onPromptLogprobs: (logprobs) => (this.promptLogprobs = logprobs),
@@ -86,12 +91,24 @@ export class Generation {
   /** Ends it without another word to the listener; does nothing once it has ended. */
   abort(): void {
     if (this.finish !== null) return;
-    this.finish = aborted("Aborted");
-    this.engine.abort(this.engineId);
+    this.close(aborted("Aborted"));
+    this.context.engine.abort(this.engineId);
+  }
+
+  private close(finish: Finish): void {
+    this.finish = finish;
+    const { cachedTokens, outputTokens, seconds } = this.meter.end(finish.type === "abort");
+    if (!this.context.options.logRequests) return;
+    this.context.log(
+      "info",
+      `request ${this.engineId} ended: ${finish.type}, ${this.promptIds.length} prompt tokens ` +
+        `(${cachedTokens} cached), ${outputTokens} output tokens, ${seconds.toFixed(3)} s`,
+    );
   }
 
   private take(token: number, logprob: TokenLogprob | null): void {
     if (this.finish !== null) return; // tokens on their way when it ended
+    this.meter.token();
     this.outputIds.push(token);
     if (logprob !== null) this.outputLogprobs.push(logprob);
     const isStopToken = this.request.stopTokenIds.includes(token);
@@ -115,15 +132,15 @@ export class Generation {
   private stop(matched: string, shown: string, trimmed: boolean): void {
     const delta = trimmed ? shown : shown + this.stopStrings.release() + this.detokenizer.flush();
     this.text += delta;
-    this.finish = { type: "stop", matched };
-    this.engine.abort(this.engineId);
+    this.close({ type: "stop", matched });
+    this.context.engine.abort(this.engineId);
     this.listener(delta);
   }
 
   /** Ends it as the request's own fault. */
   private giveUp(message: string): void {
-    this.finish = aborted(message, 400, "BadRequestError");
-    this.engine.abort(this.engineId);
+    this.close(aborted(message, 400, "BadRequestError"));
+    this.context.engine.abort(this.engineId);
     this.listener("");
   }
 
@@ -134,11 +151,14 @@ export class Generation {
     const { matched } = this.stopStrings;
     if (matched === null || !this.trimStop) rest += this.stopStrings.release();
     this.text += rest;
-    if (matched !== null) this.finish = { type: "stop", matched };
-    else if (reason.type === "stop") this.finish = { type: "stop", matched: reason.tokenId };
+    if (matched !== null) this.close({ type: "stop", matched });
+    else if (reason.type === "stop") this.close({ type: "stop", matched: reason.tokenId });
     else if (reason.type === "length") {
-      this.finish = { type: "length", length: this.outputIds.length };
-    } else this.finish = aborted(reason.message);
+      this.close({ type: "length", length: this.outputIds.length });
+    } else {
+      this.context.log("warning", `the engine gave a request up: ${reason.message}`);
+      this.close(aborted(reason.message));
+    }
     this.listener(this.lastDelta + rest);
   }
 }

@@ -13,6 +13,9 @@ import { loadTokenBytes } from "../tokenizer/source.ts";
 import { printableIds } from "../tokenizer/printable.ts";
 import { UserError } from "../user-error.ts";
 import type { DefaultSampling, ServerContext } from "./context.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { gatherRepeats, type Log, type LogLevel } from "./log.ts";
+import { RequestMetrics } from "./metrics/requests.ts";
 import { startServer, type RunningServer } from "./index.ts";
 import { seedSource } from "./sampling.ts";
 
@@ -41,7 +44,9 @@ export interface ServeOptions {
   readonly scheduleConservativeness: number;
   readonly dpSize: number;
   readonly loadBalanceMethod: LoadBalanceMethod;
-  readonly logLevel: "error" | "warning" | "info" | "debug";
+  readonly logLevel: LogLevel;
+  readonly logRequests: boolean;
+  readonly decodeLogInterval: number;
 }
 
 interface ServeIo {
@@ -52,8 +57,6 @@ interface ServeIo {
   readonly columns: number;
   readonly signal: AbortSignal;
 }
-
-type Log = (level: ServeOptions["logLevel"], line: string) => void;
 
 const maxBodyBytes = 64 * 2 ** 20;
 /** What running requests get to end after the first Ctrl-C; the second ends the program at once. */
@@ -70,21 +73,24 @@ export async function runServer(options: ServeOptions, io: ServeIo): Promise<num
   log("info", `loading ${model.name}`);
   const [tokenizer, engine] = await load(model, options);
   try {
-    const context = serverContext(model, tokenizer, engine, options, (line) => log("error", line));
+    const context = serverContext(model, tokenizer, engine, options, gatherRepeats(log));
     const server = await listen(context, options);
     context.phase = "ready";
-    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    context.startupSeconds = (performance.now() - startedMs) / 1000;
+    const seconds = context.startupSeconds.toFixed(1);
     log("info", `The server is fired up and ready to roll! (${seconds} s)`);
     io.stdout(
       `servebench: ready at http://${urlHost(options.host)}:${server.port} ` +
         `(${context.model.servedName}, ${engine.device}, ${engine.limits.maxTotalTokens} KV tokens)\n`,
     );
-    const fault = await Promise.race([aborted(io.signal), engine.ended]);
+    const fault = await Promise.race([aborted(io.signal), engine.ended, tokenizer.ended]);
     if (fault === null) {
       const { running, waiting } = engine.load();
       log("info", `stopping: ${running} running and ${waiting} waiting requests`);
     } else log("error", `stopping: ${fault}`);
     await server.close(graceMs);
+    context.watch.close();
+    log("info", "stopped");
     return fault === null ? 0 : 1;
   } finally {
     await Promise.all([engine.close(), tokenizer.close()]);
@@ -170,7 +176,7 @@ function serverContext(
   tokenizer: TokenizerClient,
   engine: Engine,
   options: ServeOptions,
-  logError: (line: string) => void,
+  log: Log,
 ): ServerContext {
   return {
     engine,
@@ -190,11 +196,25 @@ function serverContext(
       apiKey: options.apiKey,
       maxBodyBytes,
       queueLimit: options.maxQueuedRequests,
+      logRequests: options.logRequests,
     },
+    arguments: argumentsOf(options),
+    watch: new EngineWatch(engine, log, options.decodeLogInterval),
+    requests: new RequestMetrics(),
+    startupSeconds: null,
     phase: "starting",
     drawSeed: seedSource(options.randomSeed),
-    log: logError,
+    log,
   };
+}
+
+/** The options by the names of their flags, in SGLang's spelling. */
+function argumentsOf({ apiKey, ...options }: ServeOptions): Record<string, unknown> {
+  const named = Object.entries(options).map(([name, value]) => [
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value,
+  ]);
+  return { ...Object.fromEntries(named), api_key: apiKey === null ? null : "(set)" };
 }
 
 function defaultSampling(generationConfig: Readonly<Record<string, unknown>>): DefaultSampling {
@@ -235,7 +255,7 @@ function userError(error: unknown): unknown {
 }
 
 function logger({ logLevel }: ServeOptions, io: ServeIo): Log {
-  const levels = ["error", "warning", "info", "debug"];
+  const levels: readonly LogLevel[] = ["error", "warning", "info", "debug"];
   const shown = levels.indexOf(logLevel);
   return (level, line) => {
     if (levels.indexOf(level) > shown) return;

@@ -5,6 +5,9 @@
 import type { Engine, GenerateRequest, GenerateSink, TokenLogprob } from "../../src/engine/api.ts";
 import { idleLoad } from "../../src/engine/totals.ts";
 import type { ServerContext, ServerTokenizer } from "../../src/server/context.ts";
+import { EngineWatch } from "../../src/server/engine-watch.ts";
+import type { Log } from "../../src/server/log.ts";
+import { RequestMetrics } from "../../src/server/metrics/requests.ts";
 import { type RunningServer, startServer } from "../../src/server/index.ts";
 import { seedSource } from "../../src/server/sampling.ts";
 import { tokenFlag } from "../../src/tokenizer/tokenizer.ts";
@@ -22,6 +25,7 @@ export const bytesOf = (text: string): number[] => [...encoder.encode(text)];
 export const tokenizer: ServerTokenizer = {
   bytes: tokenBytes(),
   hasChatTemplate: true,
+  ended: new Promise(() => {}),
   async encode(text, { addSpecialTokens = true } = {}) {
     if (text.startsWith("<s>")) return [bos, ...bytesOf(text.slice(3))];
     return addSpecialTokens ? [bos, ...bytesOf(text)] : bytesOf(text);
@@ -66,7 +70,8 @@ interface Running {
 
 /** Each turn of the event loop gives every running request its next token. */
 export class ScriptedEngine implements Engine {
-  limits = { contextLength: 200, maxTotalTokens: 400, vocabSize };
+  limits = { contextLength: 200, maxTotalTokens: 400, maxRunning: 128, vocabSize };
+  readonly memory = { weightBytes: 2 ** 30, kvCacheBytes: 2 ** 29 };
   readonly device = "scripted";
   readonly #end = Promise.withResolvers<string>();
   readonly ended = this.#end.promise;
@@ -97,6 +102,12 @@ export class ScriptedEngine implements Engine {
   load() {
     return { ...idleLoad, running: this.running.size, waiting: this.waiting };
   }
+
+  loads() {
+    return [this.load()];
+  }
+
+  observe(): void {}
 
   async flushCache(): Promise<boolean> {
     return this.running.size === 0;
@@ -167,6 +178,7 @@ export function testContext(
   model: Partial<ServerContext["model"]> = {},
 ): ServerContext & { logged: string[] } {
   const logged: string[] = [];
+  const log: Log = (level, line) => void logged.push(`${level}: ${line}`);
   return {
     engine,
     tokenizer,
@@ -182,10 +194,20 @@ export function testContext(
       defaultSampling: {},
       ...model,
     },
-    options: { apiKey: null, maxBodyBytes: 1 << 20, queueLimit: null, ...options },
+    options: {
+      apiKey: null,
+      maxBodyBytes: 1 << 20,
+      queueLimit: null,
+      logRequests: false,
+      ...options,
+    },
+    arguments: {},
+    watch: new EngineWatch(engine, log, 40),
+    requests: new RequestMetrics(),
+    startupSeconds: 1,
     phase: "ready",
     drawSeed: seedSource(null),
-    log: (line) => void logged.push(line),
+    log,
     logged,
   };
 }
