@@ -144,7 +144,7 @@ export interface Engine {
   load(): EngineLoad;
   /** Of each replica; limits and memory are those of one. */
   loads(): readonly EngineLoad[];
-  /** Calls the listener after each step, before the step's tokens are delivered. */
+  /** Calls the listener after each step, when the step's tokens have been delivered. */
   observe(listener: LoadListener): void;
   /** Empties the prefix cache; false, and nothing done, while requests are running or waiting. */
   flushCache(): Promise<boolean>;

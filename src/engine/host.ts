@@ -174,6 +174,10 @@ class HostedEngine implements Engine, EventHandler {
 
   #receive(message: EventMessage): void {
     readEvents(message, this);
+    if (this.#listeners.length > 0) {
+      const load = this.load();
+      for (const listener of this.#listeners) listener(load, 0);
+    }
     // Acknowledged after a turn of the event loop, so that what else waits there has its turn too.
     setImmediate(() => this.#signal(cells.acknowledged));
   }
@@ -187,7 +191,6 @@ class HostedEngine implements Engine, EventHandler {
     const newTokenRatio = newTokenRatioMillionths / 1e6;
     const totals = addTotals(this.#load.totals, words);
     this.#load = { running, waiting, usedTokens, evictableTokens, newTokenRatio, totals };
-    for (const listener of this.#listeners) listener(this.load(), 0);
   }
 
   onAdmitted(id: number, cachedTokens: number): void {

@@ -209,7 +209,7 @@ function serverContext(
 }
 
 /** The options by the names of their flags, in SGLang's spelling. */
-function argumentsOf({ apiKey, ...options }: ServeOptions): Record<string, unknown> {
+export function argumentsOf({ apiKey, ...options }: ServeOptions): Record<string, unknown> {
   const named = Object.entries(options).map(([name, value]) => [
     name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
     value,

@@ -1,5 +1,6 @@
 /** What the server says of its arguments and its load. */
 import { expect, test } from "bun:test";
+import { argumentsOf, type ServeOptions } from "../../src/server/serve.ts";
 import { version } from "../../src/version.ts";
 import { testServer } from "./support.ts";
 
@@ -51,4 +52,10 @@ test("/v1/loads: sections and ranks are chosen, and checked", async () => {
   expect((await get(`${server.url}/get_load`)).body).toMatchObject([
     { num_reqs: 5, num_waiting_reqs: 5 },
   ]);
+});
+
+test("arguments have SGLang's names, and the key is not among them", () => {
+  const options = { modelPath: "m", dpSize: 2, apiKey: "secret" } as ServeOptions;
+  expect(argumentsOf(options)).toEqual({ model_path: "m", dp_size: 2, api_key: "(set)" });
+  expect(argumentsOf({ ...options, apiKey: null })).toMatchObject({ api_key: null });
 });
