@@ -1,4 +1,5 @@
 /** `servebench serve`: flags of SGLang's launch_server, and what is honest about each. */
+import { UsageError } from "../user-error.ts";
 import { defineCommand } from "./command.ts";
 import {
   camelCase,
@@ -93,6 +94,14 @@ const flags = {
   "chunked-prefill-size": intFlag(
     "Most prompt tokens in one step; -1 takes every prompt whole, up to the context length.",
     { min: -1 },
+  ),
+  "max-prefill-tokens": intFlag(
+    "Most prompt tokens in one step, all prompts together; with chunks off, a longer prompt has a step of its own. The smaller of 16384 and the context length if not given.",
+    { min: 1 },
+  ),
+  "page-size": intFlag(
+    "Tokens of a page of the KV pool, a multiple of 16; what requests share of a common beginning is whole pages.",
+    { default: 16, min: 1, extension: true },
   ),
   "max-queued-requests": intFlag(
     "Requests that may wait; one more gets 503. Unlimited if not given.",
@@ -197,6 +206,9 @@ export const serve = defineCommand({
     for (const [name, note] of Object.entries(speedOnly)) {
       const given = values[camelCase(name) as keyof ServeFlags];
       if (given === true) io.stderr(`note: --${name} changes nothing: ${note}\n`);
+    }
+    if (values.pageSize % 16 !== 0) {
+      throw new UsageError(`--page-size: expected a multiple of 16, got ${values.pageSize}`);
     }
     const { runServer } = await import("../server/serve.ts");
     return runServer({ ...values, dtype: values.dtype === "float" ? "float32" : values.dtype }, io);

@@ -4,7 +4,7 @@ import { Device, type Program, type ProgramLimits } from "../program/index.ts";
 import type { EngineLimits } from "./api.ts";
 import { EngineLoop } from "./loop.ts";
 import { resolveOptions, type EngineOptions } from "./options.ts";
-import { pageTokens, PagePool } from "./pages.ts";
+import { PagePool } from "./pages.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { Scheduler } from "./scheduler.ts";
 
@@ -40,7 +40,7 @@ export function loadEngine(
     freeBytes,
   });
   const program = opened.adopt(compile(device, model, resolved.program), (p) => p.free());
-  const pool = new PagePool(resolved.program.pages);
+  const pool = new PagePool(resolved.pool.pages, resolved.pool.pageTokens);
   const cache = new PrefixCache(pool, options.prefixCache ?? true);
   const loop = new EngineLoop(program, new Scheduler(resolved.scheduler, cache));
   warm(loop);
@@ -49,7 +49,7 @@ export function loadEngine(
     loop,
     limits: {
       contextLength: resolved.contextLength,
-      maxTotalTokens: pool.size * pageTokens,
+      maxTotalTokens: pool.size * pool.pageTokens,
       vocabSize,
     },
     device: describe(device),

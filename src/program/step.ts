@@ -122,16 +122,19 @@ export class StepWriter {
 
   /**
    * Begins the next request: its ids follow. `start` is the position of its first id in this step; the first
-   * `pageCount` entries of `pages` are its page table from position 0, covering all its positions.
+   * `pageCount` entries of `pages` are its page table from position 0, covering all its positions. With `group`
+   * above 1 each entry stands for so many pages that follow each other in the pool.
    */
-  addRequest(start: number, pages: ArrayLike<number>, pageCount: number): void {
+  addRequest(start: number, pages: ArrayLike<number>, pageCount: number, group = 1): void {
     this.#room("requests", this.#requestCount, 1, this.#limits.requests);
     this.#room("page-table entries", this.#entryCount, pageCount, this.#limits.tableEntries);
     this.#begin[this.#requestCount] = this.#tokenCount;
     this.#pages[this.#requestCount] = this.#entryCount;
     this.#start[this.#requestCount] = start;
     this.#requestCount++;
-    for (let i = 0; i < pageCount; i++) this.#table[this.#entryCount++] = pages[i]!;
+    for (let i = 0; i < pageCount; i++) {
+      this.#table[this.#entryCount++] = pages[Math.floor(i / group)]! * group + (i % group);
+    }
   }
 
   addId(id: number): void {

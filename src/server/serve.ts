@@ -33,6 +33,8 @@ export interface ServeOptions {
   readonly maxTotalTokens: number | null;
   readonly maxRunningRequests: number | null;
   readonly chunkedPrefillSize: number | null;
+  readonly maxPrefillTokens: number | null;
+  readonly pageSize: number;
   readonly maxQueuedRequests: number | null;
   readonly threads: number | null;
   readonly randomSeed: number | null;
@@ -149,6 +151,8 @@ function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptio
     // As in SGLang, -1 and 0 switch chunks off.
     chunkedPrefillSize:
       (options.chunkedPrefillSize ?? 1) < 1 ? Infinity : options.chunkedPrefillSize,
+    maxPrefillTokens: options.maxPrefillTokens,
+    pageSize: options.pageSize,
     threads: options.threads,
   };
   const set = Object.entries(given).filter(([, value]) => value !== null);

@@ -44,6 +44,7 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
   ["serve --port 70000", 2, /--port: 70000 is out of range: it must be from 0 to 65535/],
   ["serve --device gpu", 2, /--device: 'gpu' is not one of auto, cpu, cuda, null/],
   ["serve --device cuda", 1, /cuda/i],
+  ["serve --page-size 1", 2, /--page-size: expected a multiple of 16, got 1/],
   ["serve --dtype int4", 2, /--dtype: 'int4' is not one of/],
   ["serve --tp 8", 2, /--tp-size: not built yet \(8\)/],
   ["serve --nnodes 2", 2, /--nnodes: not built yet/],

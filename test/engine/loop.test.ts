@@ -63,7 +63,7 @@ function collect(loop: EngineLoop, outcomes: Map<number, Outcome>): void {
 
 /** Runs requests to their end on a fresh loop. */
 function runAll(requests: GenerateRequest[], limits: Partial<NullLimits> = {}): Outcome[] {
-  const base = { maxRunning: 4, chunkedPrefillSize: 16, maxRows: 8, pages: 64 };
+  const base = { maxRunning: 4, prefillTokens: 16, maxRows: 8, pages: 64 };
   using engine = nullEngine({ ...base, ...limits });
   return runOn(engine, requests);
 }
@@ -82,7 +82,7 @@ function runOn(engine: NullEngine, requests: GenerateRequest[]): Outcome[] {
 
 describe("a request", () => {
   test("is said to run as soon as it does, before its first token", () => {
-    using engine = nullEngine({ maxRunning: 1, chunkedPrefillSize: 4, maxRows: 4, pages: 64 });
+    using engine = nullEngine({ maxRunning: 1, prefillTokens: 4, maxRows: 4, pages: 64 });
     const loads: object[] = [];
     const events: string[] = [];
     for (const id of [1, 2]) engine.loop.submit(id, generate(Array(20).fill(3)));
@@ -130,7 +130,7 @@ describe("a request", () => {
     const logprobs = { promptStart: 10, topCount: 3 };
     const [outcome] = runAll([generate(prompt, { logprobs })], {
       maxRows: 4,
-      chunkedPrefillSize: 32,
+      prefillTokens: 32,
     });
     expect(outcome!.promptTokens).toEqual(prompt.slice(10));
     expect(outcome!.tokens).toEqual(nullTokens(prompt, 4));
@@ -150,7 +150,7 @@ describe("a request", () => {
 
 test("requests are admitted first come, first served, though a later one would fit", () => {
   const long = Array.from({ length: 40 }, (_, i) => i);
-  using engine = nullEngine({ maxRunning: 4, chunkedPrefillSize: 64, maxRows: 8, pages: 5 });
+  using engine = nullEngine({ maxRunning: 4, prefillTokens: 64, maxRows: 8, pages: 5 });
   [generate(long), generate(long), generate([1])].forEach((request, id) =>
     engine.loop.submit(id, request),
   );
@@ -161,7 +161,7 @@ test("requests are admitted first come, first served, though a later one would f
 
 test("a later request takes the pages that an earlier one has computed, alive or ended", () => {
   const shared = Array.from({ length: 70 }, (_, i) => i);
-  const limits = { maxRunning: 4, chunkedPrefillSize: 64, maxRows: 8, pages: 20 };
+  const limits = { maxRunning: 4, prefillTokens: 64, maxRows: 8, pages: 20 };
   using engine = nullEngine(limits);
   const first = runOn(engine, [
     generate([...shared, 1, 2]),
@@ -184,7 +184,7 @@ test("when the pool runs out, requests give way, come again, and end with the sa
   const requests = prompts.map((prompt) => generate(prompt, { maxNewTokens: 60 }));
   const limits = {
     maxRunning: 12,
-    chunkedPrefillSize: 64,
+    prefillTokens: 64,
     maxRows: 12,
     pages: 12,
     conservativeness: 0.1,
@@ -201,7 +201,7 @@ test("lpm admits the longest cached prefix first", () => {
   const shared = Array.from({ length: 48 }, (_, i) => i);
   const limits = {
     maxRunning: 1,
-    chunkedPrefillSize: 64,
+    prefillTokens: 64,
     maxRows: 8,
     pages: 20,
     policy: "lpm",
@@ -227,6 +227,24 @@ test("lpm admits the longest cached prefix first", () => {
   expect(order).toEqual([12, 11, 10]);
 });
 
+test("prompts that must not be cut share a step only if they fit it together", () => {
+  const limits = { maxRunning: 4, prefillTokens: 20, chunked: false, maxRows: 8, pages: 64 };
+  using engine = nullEngine(limits);
+  const lengths = [50, 12, 8, 1]; // the first has a step of its own
+  lengths.forEach((length, id) => {
+    const prompt = Array.from({ length }, (_, i) => 100 * id + i);
+    engine.loop.submit(id, generate(prompt, { maxNewTokens: 1 }));
+  });
+  const { totals } = engine.scheduler;
+  const computed: number[] = [];
+  while (!engine.loop.idle) {
+    const before = totals.prefillTokens;
+    engine.loop.turn();
+    if (totals.prefillTokens > before) computed.push(totals.prefillTokens - before);
+  }
+  expect(computed).toEqual([50, 20]);
+});
+
 /**
  * One request of a random run. Its prompt is a piece of one of two texts, so that requests share prefixes, and a tail
  * of its own.
@@ -247,10 +265,12 @@ const arrival = fc.record({
 });
 const limits = fc.record({
   maxRunning: fc.integer({ min: 1, max: 6 }),
-  chunkedPrefillSize: fc.integer({ min: 1, max: 40 }),
+  prefillTokens: fc.integer({ min: 1, max: 40 }),
   maxRows: fc.integer({ min: 6, max: 10 }),
   pages: fc.integer({ min: 5, max: 10 }), // 5 pages hold the longest request
+  pageTokens: fc.constantFrom(16, 32),
   prefixCache: fc.boolean(),
+  chunked: fc.boolean(),
   policy: fc.constantFrom("fcfs" as const, "lpm" as const),
   conservativeness: fc.constantFrom(0.05, 1),
 });
