@@ -125,6 +125,6 @@ export interface Engine {
   load(): EngineLoad;
   /** Empties the prefix cache; false, and nothing done, while requests are running or waiting. */
   flushCache(): Promise<boolean>;
-  /** Aborts what runs and ends the engine's thread. */
+  /** Aborts what runs and ends the engine's thread. Rejects if the engine's last look at itself finds a fault. */
   close(): Promise<void>;
 }

@@ -227,6 +227,14 @@ test("lpm admits the longest cached prefix first", () => {
   expect(order).toEqual([12, 11, 10]);
 });
 
+test("a page that nobody has given back is found", () => {
+  using engine = nullEngine({ maxRunning: 1, prefillTokens: 8, maxRows: 4, pages: 4 });
+  const page = engine.scheduler.cache.take();
+  expect(() => engine.loop.checkIntegrity()).toThrow(`KV page ${page} is neither free nor held`);
+  engine.scheduler.cache.release(page);
+  engine.loop.checkIntegrity();
+});
+
 test("prompts that must not be cut share a step only if they fit it together", () => {
   const limits = { maxRunning: 4, prefillTokens: 20, chunked: false, maxRows: 8, pages: 64 };
   using engine = nullEngine(limits);
