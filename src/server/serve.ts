@@ -6,6 +6,7 @@ import {
   type EngineOptions,
   type LoadBalanceMethod,
 } from "../engine/index.ts";
+import { exitCode, type ExitCode } from "../exit-code.ts";
 import type { HubUser } from "../hub/hub.ts";
 import { eosIds, resolveModel, type ResolvedModel } from "../hub/resolve.ts";
 import { TokenizerClient } from "../tokenizer/client.ts";
@@ -61,14 +62,12 @@ const maxBodyBytes = 64 * 2 ** 20;
 /** What running requests get to end after the first Ctrl-C; the second ends the program at once. */
 const graceMs = 10_000;
 
-const exitInterrupted = 130;
-
-/** Serves until the signal; resolves to the exit code. @throws UserError if it cannot begin. */
-export async function runServer(options: ServeOptions, io: ServeIo): Promise<number> {
+/** Serves until the signal. @throws UserError if it cannot begin. */
+export async function runServer(options: ServeOptions, io: ServeIo): Promise<ExitCode> {
   const startedMs = performance.now();
   const log = logger(options, io);
   const model = await findModel(options, io, log);
-  if (model === null) return exitInterrupted;
+  if (model === null) return exitCode.interrupted;
   log("info", `loading ${model.name}`);
   const [tokenizer, engine] = await load(model, options);
   try {
@@ -87,7 +86,7 @@ export async function runServer(options: ServeOptions, io: ServeIo): Promise<num
       log("info", `stopping: ${running} running and ${waiting} waiting requests`);
     } else log("error", `stopping: ${fault}`);
     await server.close(graceMs);
-    return fault === null ? 0 : 1;
+    return fault === null ? exitCode.success : exitCode.failure;
   } finally {
     await Promise.all([engine.close(), tokenizer.close()]);
   }
