@@ -2,5 +2,5 @@
 export type * from "./api.ts";
 export { startEngine } from "./host.ts";
 export { startReplicas, type LoadBalanceMethod } from "./replicas.ts";
-export type { EngineOptions } from "./options.ts";
+export { defaults, type EngineOptions } from "./options.ts";
 export type { ModelSource } from "../model/index.ts";

@@ -1,5 +1,6 @@
 /** `servebench serve`: model, tokenizer and engine become a server that runs until it is told to stop. */
 import {
+  defaults,
   startEngine,
   startReplicas,
   type Engine,
@@ -15,6 +16,9 @@ import { printableIds } from "../tokenizer/printable.ts";
 import { UserError } from "../user-error.ts";
 import type { DefaultSampling, ServerContext } from "./context.ts";
 import { startServer, type RunningServer } from "./index.ts";
+import { readChatTemplate } from "./chat-template.ts";
+import { noTokenizer } from "./no-tokenizer.ts";
+import { RunningRequests } from "./running.ts";
 import { seedSource } from "./sampling.ts";
 
 /** The flags of the command, null where they were not given. */
@@ -26,13 +30,14 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly apiKey: string | null;
-  readonly device: "auto" | "cpu" | "cuda" | "null";
+  readonly device: "auto" | "cpu" | "null";
   readonly loadFormat: "auto" | "safetensors" | "dummy";
   readonly dtype: "auto" | "bfloat16" | "float32";
   readonly contextLength: number | null;
   readonly memFractionStatic: number | null;
   readonly maxTotalTokens: number | null;
   readonly maxRunningRequests: number | null;
+  readonly maxNumReqs: number | null;
   readonly chunkedPrefillSize: number | null;
   readonly maxPrefillTokens: number | null;
   readonly pageSize: number;
@@ -44,6 +49,10 @@ export interface ServeOptions {
   readonly scheduleConservativeness: number;
   readonly dpSize: number;
   readonly loadBalanceMethod: LoadBalanceMethod;
+  readonly streamInterval: number;
+  readonly enableCacheReport: boolean;
+  readonly chatTemplate: string | null;
+  readonly skipTokenizerInit: boolean;
   readonly logLevel: "error" | "warning" | "info" | "debug";
 }
 
@@ -59,6 +68,7 @@ interface ServeIo {
 type Log = (level: ServeOptions["logLevel"], line: string) => void;
 
 const maxBodyBytes = 64 * 2 ** 20;
+const bodyStallMs = 30_000;
 /** What running requests get to end after the first Ctrl-C; the second ends the program at once. */
 const graceMs = 10_000;
 
@@ -66,10 +76,11 @@ const graceMs = 10_000;
 export async function runServer(options: ServeOptions, io: ServeIo): Promise<ExitCode> {
   const startedMs = performance.now();
   const log = logger(options, io);
+  const chatTemplate = readChatTemplate(options);
   const model = await findModel(options, io, log);
   if (model === null) return exitCode.interrupted;
   log("info", `loading ${model.name}`);
-  const [tokenizer, engine] = await load(model, options);
+  const [tokenizer, engine] = await load(model, chatTemplate, options);
   try {
     const context = serverContext(model, tokenizer, engine, options, (line) => log("error", line));
     const server = await listen(context, options);
@@ -88,7 +99,7 @@ export async function runServer(options: ServeOptions, io: ServeIo): Promise<Exi
     await server.close(graceMs);
     return fault === null ? exitCode.success : exitCode.failure;
   } finally {
-    await Promise.all([engine.close(), tokenizer.close()]);
+    await Promise.all([engine.close(), tokenizer?.close()]);
   }
 }
 
@@ -116,37 +127,39 @@ async function findModel(
   }
 }
 
-/** Tokenizer and engine start side by side; neither is left running when the other fails. */
+/**
+ * Tokenizer and engine start side by side; neither is left running when the other fails. The tokenizer is null
+ * where none is wanted.
+ */
 async function load(
   model: ResolvedModel,
+  chatTemplate: string | null,
   options: ServeOptions,
-): Promise<[TokenizerClient, Engine]> {
+): Promise<[TokenizerClient | null, Engine]> {
   const { dpSize, loadBalanceMethod } = options;
   const chosen = engineOptions(model, options);
   const engine =
     dpSize === 1
       ? startEngine(model, chosen)
       : startReplicas(model, chosen, dpSize, loadBalanceMethod);
-  const tokenizer = TokenizerClient.start(model.tokenizer);
+  const source = chatTemplate === null ? model.tokenizer : { ...model.tokenizer, chatTemplate };
+  const tokenizer = options.skipTokenizerInit ? null : TokenizerClient.start(source);
   const [openedTokenizer, openedEngine] = await Promise.allSettled([tokenizer, engine]);
   if (openedTokenizer.status === "fulfilled" && openedEngine.status === "fulfilled") {
     return [openedTokenizer.value, openedEngine.value];
   }
-  if (openedTokenizer.status === "fulfilled") await openedTokenizer.value.close();
+  if (openedTokenizer.status === "fulfilled") await openedTokenizer.value?.close();
   if (openedEngine.status === "fulfilled") await openedEngine.value.close();
   const failed = [openedEngine, openedTokenizer].find((result) => result.status === "rejected")!;
   throw userError(failed.reason);
 }
 
 function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptions {
-  if (options.device === "cuda") {
-    throw new UserError("--device: cuda is not built yet; use cpu, or auto");
-  }
   const given = {
     contextLength: options.contextLength,
     memFractionStatic: options.memFractionStatic,
     maxTotalTokens: options.maxTotalTokens,
-    maxRunning: options.maxRunningRequests,
+    maxRunning: mostRunning(options),
     // As in SGLang, -1 and 0 switch chunks off.
     chunkedPrefillSize:
       (options.chunkedPrefillSize ?? 1) < 1 ? Infinity : options.chunkedPrefillSize,
@@ -163,21 +176,29 @@ function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptio
     scheduleConservativeness: options.scheduleConservativeness,
     // Most tokens of a model without meaning would else be halves of characters.
     drawableIds:
-      model.weights.kind === "dummy" ? printableIds(loadTokenBytes(model.tokenizer)) : null,
+      model.weights.kind === "dummy" && !options.skipTokenizerInit
+        ? printableIds(loadTokenBytes(model.tokenizer))
+        : null,
     ...Object.fromEntries(set),
   };
 }
 
+/** SGLang keeps one row of its table of requests free. */
+function mostRunning({ maxRunningRequests, maxNumReqs }: ServeOptions): number | null {
+  if (maxNumReqs === null) return maxRunningRequests;
+  return Math.min(maxRunningRequests ?? defaults.maxRunning, maxNumReqs - 1);
+}
+
 function serverContext(
   { name, config, generationConfig }: ResolvedModel,
-  tokenizer: TokenizerClient,
+  tokenizer: TokenizerClient | null,
   engine: Engine,
   options: ServeOptions,
   logError: (line: string) => void,
 ): ServerContext {
   return {
     engine,
-    tokenizer,
+    tokenizer: tokenizer ?? noTokenizer,
     model: {
       path: name,
       tokenizerPath: options.tokenizerPath ?? name,
@@ -186,15 +207,21 @@ function serverContext(
       loadFormat: options.loadFormat,
       modelType: String(config["model_type"]),
       architectures: config["architectures"] as string[],
-      eosIds: eosIds({ config, generationConfig }, tokenizer.facts.eosIds),
+      eosIds: eosIds({ config, generationConfig }, tokenizer?.facts.eosIds ?? []),
       defaultSampling: defaultSampling(generationConfig ?? {}),
     },
     options: {
       apiKey: options.apiKey,
       maxBodyBytes,
       queueLimit: options.maxQueuedRequests,
+      streamInterval: options.streamInterval,
+      cacheReport: options.enableCacheReport,
+      bodyStallMs,
+      skipTokenizer: options.skipTokenizerInit,
     },
     phase: "starting",
+    running: new RunningRequests(),
+    closing: new AbortController(),
     drawSeed: seedSource(options.randomSeed),
     log: logError,
   };

@@ -32,10 +32,24 @@ import {
 export function loadTokenizer(source: TokenizerSource): Tokenizer {
   const files = readTokenizerFiles(source);
   try {
-    return new HuggingFaceTokenizer(files);
+    const tokenizer = new HuggingFaceTokenizer(files);
+    if (source.chatTemplate !== undefined) checkChatTemplate(tokenizer);
+    return tokenizer;
   } catch (error) {
     const name = "asset" in source ? source.asset : source.folder;
     throw new Error(`tokenizer of ${name}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** A template that was given by hand had better fail now than with every request. */
+function checkChatTemplate(tokenizer: Tokenizer): void {
+  try {
+    tokenizer.applyChatTemplate([{ role: "user", content: "Hello" }], true);
+  } catch (error) {
+    const message = (error as Error).message;
+    throw new Error(`the given chat template fails on a message of a user: ${message}`, {
+      cause: error,
+    });
   }
 }
 

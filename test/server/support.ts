@@ -6,6 +6,7 @@ import type { Engine, GenerateRequest, GenerateSink, TokenLogprob } from "../../
 import { idleLoad } from "../../src/engine/totals.ts";
 import type { ServerContext, ServerTokenizer } from "../../src/server/context.ts";
 import { type RunningServer, startServer } from "../../src/server/index.ts";
+import { RunningRequests } from "../../src/server/running.ts";
 import { seedSource } from "../../src/server/sampling.ts";
 import { tokenFlag } from "../../src/tokenizer/tokenizer.ts";
 
@@ -22,9 +23,11 @@ export const bytesOf = (text: string): number[] => [...encoder.encode(text)];
 export const tokenizer: ServerTokenizer = {
   bytes: tokenBytes(),
   hasChatTemplate: true,
-  async encode(text, { addSpecialTokens = true } = {}) {
-    if (text.startsWith("<s>")) return [bos, ...bytesOf(text.slice(3))];
-    return addSpecialTokens ? [bos, ...bytesOf(text)] : bytesOf(text);
+  async encodeAll(texts, { addSpecialTokens = true } = {}) {
+    return texts.map((text) => {
+      if (text.startsWith("<s>")) return Int32Array.of(bos, ...bytesOf(text.slice(3)));
+      return Int32Array.from(addSpecialTokens ? [bos, ...bytesOf(text)] : bytesOf(text));
+    });
   },
   async applyChatTemplate(messages, addGenerationPrompt) {
     if (messages[0]?.role === "assistant") throw new Error("a user must speak first");
@@ -182,8 +185,19 @@ export function testContext(
       defaultSampling: {},
       ...model,
     },
-    options: { apiKey: null, maxBodyBytes: 1 << 20, queueLimit: null, ...options },
+    options: {
+      apiKey: null,
+      maxBodyBytes: 1 << 20,
+      queueLimit: null,
+      streamInterval: 1,
+      cacheReport: false,
+      bodyStallMs: 30_000,
+      skipTokenizer: false,
+      ...options,
+    },
     phase: "ready",
+    running: new RunningRequests(),
+    closing: new AbortController(),
     drawSeed: seedSource(null),
     log: (line) => void logged.push(line),
     logged,

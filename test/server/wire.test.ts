@@ -309,3 +309,20 @@ test("/generate logprobs", async () => {
   expect(second.output_token_logprobs).toEqual([[-97 / 128, 97, "a"]]);
   expect(second).not.toHaveProperty("output_top_logprobs");
 });
+
+test("--enable-cache-report: usage says how many prompt tokens the cache spared", async () => {
+  await using reporting = await testServer({ cacheReport: true });
+  const { engine } = reporting;
+  const submit = engine.submit.bind(engine);
+  engine.submit = (request, sink) => {
+    const id = submit(request, sink);
+    sink.onAdmitted(engine.submitted.length > 1 ? 2 : 0);
+    return id;
+  };
+  const ask = async (more: object) =>
+    (await post(`${reporting.url}/v1/completions`, { prompt: "x", max_tokens: 1, ...more })).text();
+  expect(await ask({})).toContain(`"prompt_tokens_details":null`);
+  expect(await ask({ n: 2 })).toContain(`"prompt_tokens_details":{"cached_tokens":2}`);
+  const streamed = await ask({ stream: true, stream_options: { include_usage: true } });
+  expect(streamed).toContain(`"reasoning_tokens":0,"prompt_tokens_details":{"cached_tokens":2}}}`);
+});
