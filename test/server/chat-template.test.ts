@@ -17,6 +17,8 @@ function file(text: string): string {
 }
 const load = (chatTemplate: string) => loadTokenizer({ asset: "llama3_1.tokenizer", chatTemplate });
 
+const read = (path: string) => () => readChatTemplate({ chatTemplate: path });
+
 test("the template given renders conversations", () => {
   const path = file(
     "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}",
@@ -28,7 +30,6 @@ test("the template given renders conversations", () => {
 });
 
 test("what cannot be a template is refused", () => {
-  const read = (path: string) => () => readChatTemplate({ chatTemplate: path });
   expect(read("chatml")).toThrow(UsageError);
   expect(read(folder)).toThrow("is not a file");
   expect(read(file('{"name": "x", "sep_style": "CHATML"}'))).toThrow("is JSON");

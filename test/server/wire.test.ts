@@ -319,10 +319,10 @@ test("--enable-cache-report: usage says how many prompt tokens the cache spared"
     sink.onAdmitted(engine.submitted.length > 1 ? 2 : 0);
     return id;
   };
-  const ask = async (more: object) =>
+  const report = async (more: object) =>
     (await post(`${reporting.url}/v1/completions`, { prompt: "x", max_tokens: 1, ...more })).text();
-  expect(await ask({})).toContain(`"prompt_tokens_details":null`);
-  expect(await ask({ n: 2 })).toContain(`"prompt_tokens_details":{"cached_tokens":2}`);
-  const streamed = await ask({ stream: true, stream_options: { include_usage: true } });
+  expect(await report({})).toContain(`"prompt_tokens_details":null`);
+  expect(await report({ n: 2 })).toContain(`"prompt_tokens_details":{"cached_tokens":2}`);
+  const streamed = await report({ stream: true, stream_options: { include_usage: true } });
   expect(streamed).toContain(`"reasoning_tokens":0,"prompt_tokens_details":{"cached_tokens":2}}}`);
 });
