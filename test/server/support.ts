@@ -2,7 +2,13 @@
  * A server over an engine and a tokenizer whose every answer can be foretold. Ids 0-255 are single bytes, so
  * text splits wherever a test wants; then come two special tokens and a few longer pieces.
  */
-import type { Engine, GenerateRequest, GenerateSink, TokenLogprob } from "../../src/engine/api.ts";
+import type {
+  Engine,
+  GenerateRequest,
+  GenerateSink,
+  LogprobRequest,
+  TokenLogprob,
+} from "../../src/engine/api.ts";
 import { idleLoad } from "../../src/engine/totals.ts";
 import type { ServerContext, ServerTokenizer } from "../../src/server/context.ts";
 import { type RunningServer, startServer } from "../../src/server/index.ts";
@@ -131,29 +137,32 @@ export class ScriptedEngine implements Engine {
     };
     if (++entry.step === 0 && logprobs && logprobs.promptStart >= 0) {
       const positions = [...promptIds.keys()].slice(logprobs.promptStart);
-      sink.onPromptLogprobs(
-        positions.map((p) => logprobOf(promptIds[p]!, logprobs.topCount, p === 0)),
-      );
+      sink.onPromptLogprobs(positions.map((p) => logprobOf(promptIds[p]!, logprobs, p === 0)));
     }
     if (maxNewTokens === 0) return end({ type: "length" });
     const next = this.script(request, entry.step);
     if (next === "wait") return void entry.step--;
     if (typeof next === "object") return end({ type: "abort", message: next.abort });
-    sink.onToken(next, logprobs && logprobOf(next, logprobs.topCount, false));
+    sink.onToken(next, logprobs && logprobOf(next, logprobs, false));
     if (stopTokenIds.includes(next)) end({ type: "stop", tokenId: next });
     else if (entry.step + 1 === maxNewTokens) end({ type: "length" });
   }
 }
 
-/** -id / 128, and the next ids as alternatives, each half as likely. */
-function logprobOf(token: number, topCount: number, isFirst: boolean): TokenLogprob {
+/** -id / 128, and the next ids as alternatives, each half as likely; of asked tokens -id. */
+function logprobOf(
+  token: number,
+  { topCount, askedIds = [] }: LogprobRequest,
+  isFirst: boolean,
+): TokenLogprob {
   if (isFirst) return { token, logprob: null, top: [] };
   const logprob = -token / 128;
   const top = Array.from({ length: topCount }, (_, i) => ({
     token: token + i,
     logprob: logprob - i,
   }));
-  return { token, logprob, top };
+  const asked = askedIds.map((id) => ({ token: id, logprob: -id }));
+  return asked.length === 0 ? { token, logprob, top } : { token, logprob, top, asked };
 }
 
 export interface TestServer extends AsyncDisposable {

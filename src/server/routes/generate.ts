@@ -1,16 +1,18 @@
 /** POST or PUT /generate: SGLang's own endpoint, with ids in and out and one answer for each prompt. */
 import type { Hono } from "hono";
 import { z } from "zod";
+import { askedMax } from "../../engine/index.ts";
 import { Batch, type Job, newRequestId, runBatch } from "../batch.ts";
 import { parseFields, readJsonObject } from "../body.ts";
 import type { ServerContext } from "../context.ts";
 import { refused } from "../errors.ts";
 import type { Generation } from "../generation.ts";
-import { tokenTriples, topTriples } from "../logprobs.ts";
+import { askedTriples, tokenTriples, topTriples } from "../logprobs.ts";
 import { dataEvent, topLogprobsMax } from "../openai.ts";
 import { needsTokenizer } from "../no-tokenizer.ts";
 import {
   checkChoiceCount,
+  checkTokenIds,
   encodePrompts,
   parsePrompts,
   type Prompt,
@@ -57,6 +59,12 @@ const schema = z.object({
   return_logprob: perPrompt(boolean, "true or false"),
   logprob_start_len: perPrompt(integer, "an integer"),
   top_logprobs_num: perPrompt(integer, "an integer"),
+  token_ids_logprob: z
+    .union(
+      [z.array(integer), z.array(z.array(integer))],
+      "a list of token ids or a list of such lists",
+    )
+    .nullish(),
   return_text_in_logprobs: boolean.nullish(),
   stream: boolean.nullish(),
 });
@@ -70,7 +78,6 @@ const notBuilt: Neutral = {
   lora_path: [],
   session_params: [],
   custom_logit_processor: [],
-  token_ids_logprob: [],
   return_hidden_states: [false],
   return_routed_experts: [false],
   return_prompt_token_ids: [false],
@@ -83,6 +90,7 @@ interface PromptPlan {
   readonly returnLogprob: boolean;
   readonly startLength: number;
   readonly topCount: number;
+  readonly askedIds: readonly number[];
 }
 
 interface NativeRequest {
@@ -126,6 +134,7 @@ function parse({ options }: ServerContext, body: object, receivedMs: number): Na
   const returnLogprob = listOf(fields.return_logprob, count, "return_logprob", false);
   const startLength = listOf(fields.logprob_start_len, count, "logprob_start_len", -1);
   const topCount = listOf(fields.top_logprobs_num, count, "top_logprobs_num", 0);
+  const askedIds = askedIdsOf(fields.token_ids_logprob, count);
   const textInLogprobs = fields.return_text_in_logprobs ?? false;
   if (options.skipTokenizer) checkNeedsNoText(fields, samplings);
   return {
@@ -135,6 +144,7 @@ function parse({ options }: ServerContext, body: object, receivedMs: number): Na
       returnLogprob: returnLogprob[i]!,
       startLength: startLength[i]!,
       topCount: topCount[i]!,
+      askedIds: askedIds[i]!,
     })),
     ids: requestIds(fields.rid, count, choiceCount),
     promptField: fields.input_ids == null ? "text" : "input_ids",
@@ -159,6 +169,7 @@ async function jobsOf(context: ServerContext, request: NativeRequest): Promise<J
   const encoded = await encodePrompts(context, prompts, request.promptField);
   return request.plans.map(({ sampling, ...plan }, i) => {
     const promptIds = encoded[i]!;
+    checkTokenIds(plan.askedIds, context.engine.limits.vocabSize, "token_ids_logprob");
     return { promptIds, sampling, logprobs: logprobRequest(plan, promptIds.length) };
   });
 }
@@ -218,6 +229,18 @@ function listOf<T extends number | boolean>(
   return value;
 }
 
+/** One list for all prompts, or one for each. */
+function askedIdsOf(value: Fields["token_ids_logprob"], count: number): (readonly number[])[] {
+  const nested = Array.isArray(value?.[0]);
+  const lists = nested
+    ? (value as number[][])
+    : Array<number[]>(count).fill((value ?? []) as number[]);
+  if (lists.length !== count) throw refused(wrongLength("token_ids_logprob", lists.length, count));
+  const long = lists.find((ids) => ids.length > askedMax);
+  if (long) throw refused(`token_ids_logprob may hold ${askedMax} ids, not ${long.length}.`);
+  return lists;
+}
+
 /** A string names a single generation, and begins the ids of several. */
 function requestIds(
   rid: string | string[] | null | undefined,
@@ -236,9 +259,12 @@ function requestIds(
 }
 
 function logprobRequest(
-  { returnLogprob, startLength: promptStart, topCount }: Omit<PromptPlan, "sampling">,
+  { returnLogprob, startLength: promptStart, topCount, askedIds }: Omit<PromptPlan, "sampling">,
   promptLength: number,
 ) {
+  if (!returnLogprob && askedIds.length > 0) {
+    throw refused("token_ids_logprob needs return_logprob: true.");
+  }
   if (!returnLogprob) return null;
   if (promptStart < -1 || promptStart >= promptLength) {
     throw refused(
@@ -248,7 +274,7 @@ function logprobRequest(
   if (topCount < 0 || topCount > topLogprobsMax) {
     throw refused(`top_logprobs_num must be in [0, ${topLogprobsMax}], got ${topCount}.`);
   }
-  return { promptStart, topCount };
+  return { promptStart, topCount, askedIds };
 }
 
 /** The state of one generation; text, ids and logprobs are cumulative. */
@@ -299,12 +325,16 @@ function logprobFields(
     output_token_logprobs: tokenTriples(bytes, outputLogprobs, textInLogprobs),
     output_token_logprobs_length: outputLogprobs.length,
   };
-  if (logprobs.topCount === 0) return fields;
-  return {
-    ...fields,
+  const top = {
     input_top_logprobs: topTriples(bytes, promptLogprobs, textInLogprobs),
     output_top_logprobs: topTriples(bytes, outputLogprobs, textInLogprobs),
   };
+  const asked = {
+    input_token_ids_logprobs: askedTriples(bytes, promptLogprobs, textInLogprobs),
+    output_token_ids_logprobs: askedTriples(bytes, outputLogprobs, textInLogprobs),
+  };
+  const { topCount, askedIds = [] } = logprobs;
+  return { ...fields, ...(topCount > 0 && top), ...(askedIds.length > 0 && asked) };
 }
 
 /**
