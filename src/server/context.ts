@@ -52,7 +52,7 @@ export interface ServerOptions {
   readonly streamInterval: number;
   /** Whether `usage` of the OpenAI endpoints says how many prompt tokens came from the cache. */
   readonly cacheReport: boolean;
-  /** A body that brings no byte for so long is given up. */
+  /** A body that brings no byte for so long is given up; a small one has so long in all. */
   readonly bodyStallMs: number;
   /** Answers no text: only /generate works, from ids to ids. */
   readonly skipTokenizer: boolean;

@@ -12,23 +12,21 @@ export class Turns {
   private readonly jobs: Job[] = [];
   private isScheduled = false;
 
-  /** The job begins soon. It must not throw. */
+  /** The job begins at once where no other is waiting. It must not throw. */
   add(job: Job): void {
     this.jobs.push(job);
-    this.schedule();
-  }
-
-  private schedule(): void {
-    if (this.isScheduled || this.jobs.length === 0) return;
-    this.isScheduled = true;
-    setImmediate(() => {
-      this.isScheduled = false;
-      this.turn();
-      this.schedule();
-    });
+    if (!this.isScheduled) this.turn();
   }
 
   private turn(): void {
+    this.isScheduled = false;
+    this.advance();
+    if (this.jobs.length === 0) return;
+    this.isScheduled = true;
+    setImmediate(() => this.turn());
+  }
+
+  private advance(): void {
     const endMs = performance.now() + turnMs;
     let nowMs = performance.now();
     while (this.jobs.length > 0 && nowMs < endMs) {

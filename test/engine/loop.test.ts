@@ -84,6 +84,13 @@ function runOn(engine: NullEngine, requests: GenerateRequest[]): Outcome[] {
   return [...outcomes.values()];
 }
 
+/** The null backend gives the token after the drawn one by i the logprob -1 - i. */
+const rated = (drawn: number, ids: number[]) =>
+  ids.map((token) => ({
+    token,
+    logprob: -1 - ((token - drawn + nullVocabSize) % nullVocabSize),
+  }));
+
 describe("a request", () => {
   test("is said to run as soon as it does, before its first token", () => {
     using engine = nullEngine({ maxRunning: 1, prefillTokens: 4, maxRows: 4, pages: 64 });
@@ -150,12 +157,6 @@ describe("a request", () => {
       ask({ promptStart: -1, topCount: 2 }),
       ask({ promptStart: -1, topCount: 3, askedIds: [1] }),
     ]);
-    // The null backend gives the token after the drawn one by i the logprob -1 - i.
-    const rated = (drawn: number, ids: number[]) =>
-      ids.map((token) => ({
-        token,
-        logprob: -1 - ((token - drawn + nullVocabSize) % nullVocabSize),
-      }));
     const output = nullTokens(prompt, 4);
     const all = [...prompt.slice(1), ...output];
     expect(asking!.asked).toEqual(all.map((token) => rated(token, askedIds)));

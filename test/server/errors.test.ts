@@ -295,7 +295,7 @@ const mistakes: [path: string, body: unknown, message: string | RegExp][] = [
   [
     "/generate",
     { text: "x", token_ids_logprob: [1] },
-    /^token_ids_logprob: a list is not supported/,
+    "token_ids_logprob needs return_logprob: true.",
   ],
 ];
 

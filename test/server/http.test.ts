@@ -195,15 +195,16 @@ test("a body that stalls is answered with 408 and its connection closed", async 
     expect(answer).toStartWith("HTTP/1.1 408 ");
     expect(answer).toContain("No more of the body came for 0.05 s.");
   }
-  // A body that keeps coming may take longer than that in all.
-  const body = JSON.stringify({ prompt: "x", max_tokens: 1 });
+  // A large body that keeps coming may take longer than that in all.
+  const fields = JSON.stringify({ prompt: "x", max_tokens: 1 });
+  const body = fields + " ".repeat(100_000 - fields.length);
   const slow = connect(Number(new URL(server.url).port), "127.0.0.1");
   const answered = new Promise<string>((resolve) =>
     slow.once("data", (bytes) => resolve(String(bytes))),
   );
   slow.write(`${head}content-length: ${body.length}\r\n\r\n`);
-  for (const char of body) {
-    slow.write(char);
+  for (let i = 0; i < body.length; i += 4000) {
+    slow.write(body.slice(i, i + 4000));
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   expect(await answered).toStartWith("HTTP/1.1 200 ");

@@ -327,28 +327,29 @@ test("--enable-cache-report: usage says how many prompt tokens the cache spared"
   expect(streamed).toContain(`"reasoning_tokens":0,"prompt_tokens_details":{"cached_tokens":2}}}`);
 });
 
-test("/generate: token_ids_logprob gives the logprobs of tokens by name", async () => {
-  const ask = async (more: object) => {
-    const body = {
-      text: "a",
-      sampling_params: { max_new_tokens: 1 },
-      return_logprob: true,
-      ...more,
-    };
-    const response = await post(`${server.url}/generate`, body);
-    return { status: response.status, text: await response.text() };
+const withLogprobs = async (more: object) => {
+  const body = {
+    text: "a",
+    sampling_params: { max_new_tokens: 1 },
+    return_logprob: true,
+    ...more,
   };
-  const one = await ask({ token_ids_logprob: [3, 104], logprob_start_len: 0 });
-  expect(one.text).toContain(
+  const response = await post(`${server.url}/generate`, body);
+  return { status: response.status, text: await response.text() };
+};
+
+test("/generate: token_ids_logprob gives the logprobs of tokens by name", async () => {
+  const single = await withLogprobs({ token_ids_logprob: [3, 104], logprob_start_len: 0 });
+  expect(single.text).toContain(
     `"input_token_ids_logprobs":[null,[[-3,3,null],[-104,104,null]]],` +
       `"output_token_ids_logprobs":[[[-3,3,null],[-104,104,null]]],"reasoning_tokens"`,
   );
-  const named = await ask({ token_ids_logprob: [104], return_text_in_logprobs: true });
+  const named = await withLogprobs({ token_ids_logprob: [104], return_text_in_logprobs: true });
   expect(named.text).toContain(`"output_token_ids_logprobs":[[[-104,104,"h"]]]`);
-  const listed = await ask({ text: ["a", "b"], token_ids_logprob: [[1], []] });
+  const listed = await withLogprobs({ text: ["a", "b"], token_ids_logprob: [[1], []] });
   expect(listed.text).toContain(`"output_token_ids_logprobs":[[[-1,1,null]]]`);
   expect(listed.text.match(/output_token_ids_logprobs/g)).toHaveLength(1);
-  expect((await ask({ token_ids_logprob: [] })).text).not.toContain("token_ids_logprobs");
+  expect((await withLogprobs({ token_ids_logprob: [] })).text).not.toContain("token_ids_logprobs");
   for (const [more, message] of [
     [{ token_ids_logprob: [260] }, "token_ids_logprob: token id 260 is not in the vocabulary"],
     [{ token_ids_logprob: Array(129).fill(1) }, "token_ids_logprob may hold 128 ids, not 129."],
@@ -357,7 +358,7 @@ test("/generate: token_ids_logprob gives the logprobs of tokens by name", async 
     [{ token_ids_logprob: 5 }, "token_ids_logprob: expected a list of token ids or a list of"],
     [{ token_ids_logprob: [1], return_logprob: false }, "token_ids_logprob needs return_logprob"],
   ] as const) {
-    const refused = await ask(more);
+    const refused = await withLogprobs(more);
     expect(refused.status, message).toBe(400);
     expect(refused.text).toContain(message);
   }
