@@ -22,7 +22,7 @@ export function readChatTemplate({
     );
   }
   if (text.trim() === "") throw new UserError(`--chat-template: ${path} is empty`);
-  return text;
+  return text.replaceAll(/^\n+|\n+$/g, ""); // as SGLang: an editor's last line break is no part of a prompt
 }
 
 function isJsonObject(text: string): boolean {

@@ -21,7 +21,7 @@ const read = (path: string) => () => readChatTemplate({ chatTemplate: path });
 
 test("the template given renders conversations", () => {
   const path = file(
-    "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}",
+    "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}\n\n",
   );
   const tokenizer = load(readChatTemplate({ chatTemplate: path })!);
   const messages = [{ role: "user", content: "hi" }];

@@ -1,5 +1,6 @@
 /** /abort_request ends requests by their ids; /flush_cache empties the cache of an idle server. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import * as fc from "fast-check";
 import { alphabet, hello, post, testServer, tokens, until, type TestServer } from "./support.ts";
 
 let server: TestServer;
@@ -177,6 +178,47 @@ test("ids are free after refusals, after clients that left, and after the engine
   expect((await generate({ rid: "a" })).status).toBe(500);
   server.engine.script = alphabet;
   expect((await generate({ rid: "a" })).status).toBe(200);
+});
+
+type Move = "whole" | "stream" | "batch" | "leave" | "abort" | "abort all" | "fault";
+const moves: Move[] = ["whole", "stream", "batch", "leave", "abort", "abort all", "fault"];
+
+/** Makes a request, or ends some; resolves when its client has its answer. */
+async function play(move: Move, rid: string): Promise<void> {
+  if (move === "abort") return abort({ rid });
+  if (move === "abort all") return abort({ abort_all: true });
+  if (move === "fault") {
+    server.engine.script = tokens({ abort: "a test" });
+    return;
+  }
+  server.engine.script = rid < "5" ? tokens(hello) : alphabet;
+  const leave = new AbortController();
+  const text = move === "batch" ? ["x", "y"] : "x";
+  const body = { text, rid, stream: move === "stream", sampling_params: { max_new_tokens: 50 } };
+  const answer = post(`${server.url}/generate`, body, { signal: leave.signal });
+  if (move === "leave") setTimeout(() => leave.abort(), 3);
+  await answer.then((response) => response.text()).catch(() => {});
+}
+
+test("whatever comes and goes, every client is answered and every id is free in the end", async () => {
+  const plays = fc.array(fc.tuple(fc.constantFrom(...moves), fc.nat(9)), { maxLength: 30 });
+  await fc.assert(
+    fc.asyncProperty(plays, async (list) => {
+      const playing = list.map(([move, id]) => play(move, String(id)));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      // A request that is still being read when all are aborted would go on for ever.
+      const ending = setInterval(() => void abort({ abort_all: true }), 2);
+      await Promise.all(playing);
+      clearInterval(ending);
+      await until(() => server.engine.load().running === 0);
+      server.engine.script = alphabet;
+      for (let id = 0; id < 10; id++) {
+        const again = await generate({ rid: String(id), text: ["x", "y"] });
+        expect(again.status).toBe(200);
+      }
+    }),
+    { numRuns: 30, seed: 7 },
+  );
 });
 
 const flush = async (query = "", method = "POST") => {
