@@ -170,9 +170,12 @@ const flags = {
     "usage.prompt_tokens_details of the OpenAI endpoints says how many prompt tokens came from the cache.",
     { extension: true },
   ),
-  "chat-template": textFlag("File with a Jinja chat template to use instead of the model's own.", {
-    placeholder: "FILE",
-  }),
+  "chat-template": textFlag(
+    "File with a chat template to use instead of the model's own: Jinja, or JSON as of SGLang 0.2.",
+    {
+      placeholder: "FILE",
+    },
+  ),
   "tokenizer-mode": choiceFlag("auto takes the fast tokenizer.", ["auto"], {
     default: "auto",
     unbuilt: { slow: "the tokenizer's results are those of the fast one: leave it out" },

@@ -1,34 +1,42 @@
 /** The file behind --chat-template. */
 import { readFileSync, statSync } from "node:fs";
-import { UsageError, UserError } from "../user-error.ts";
+import { UsageError } from "../user-error.ts";
+import { readJsonTemplate, type ChatTemplate } from "./json-template.ts";
 
-/** Text of the Jinja template, null where none was named. @throws UserError if it cannot be one. */
+/** null where no file was named. @throws UsageError if it cannot be a template. */
 export function readChatTemplate({
   chatTemplate: path,
 }: {
   readonly chatTemplate: string | null;
-}): string | null {
+}): ChatTemplate | null {
   if (path === null) return null;
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
     throw new UsageError(
-      `--chat-template: '${path}' is not a file; name one that holds a Jinja template. ` +
+      `--chat-template: '${path}' is not a file; name one that holds a Jinja template, or JSON as of SGLang 0.2. ` +
         "SGLang's built-in templates are not built; without the flag the model's own is used",
     );
   }
   const text = readFileSync(path, "utf8");
-  if (isJsonObject(text)) {
-    throw new UsageError(
-      `--chat-template: ${path} is JSON, and SGLang 0.2's JSON templates are not built yet; write it as Jinja`,
-    );
-  }
-  if (text.trim() === "") throw new UserError(`--chat-template: ${path} is empty`);
-  return text.replaceAll(/^\n+|\n+$/g, ""); // as SGLang: an editor's last line break is no part of a prompt
+  const json = parseObject(text);
+  if (json !== null) return fromJson(path, json);
+  if (text.trim() === "") throw new UsageError(`--chat-template: ${path} is empty`);
+  // As SGLang: an editor's last line break is no part of a prompt.
+  return { jinja: text.replaceAll(/^\n+|\n+$/g, ""), stopStrings: [] };
 }
 
-function isJsonObject(text: string): boolean {
+function fromJson(path: string, json: object): ChatTemplate {
   try {
-    return text.trimStart().startsWith("{") && typeof JSON.parse(text) === "object";
+    return readJsonTemplate(json);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`--chat-template: ${path}: ${error.message}`, { cause: error });
+  }
+}
+
+function parseObject(text: string): object | null {
+  try {
+    return text.trimStart().startsWith("{") ? (JSON.parse(text) as object) : null;
   } catch {
-    return false; // Jinja begins with braces, too
+    return null; // Jinja begins with braces, too
   }
 }

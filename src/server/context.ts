@@ -39,6 +39,8 @@ export interface ServedModel {
   readonly architectures: readonly string[];
   /** Ids that end a generation: those of the tokenizer, config.json and generation_config.json together. */
   readonly eosIds: readonly number[];
+  /** End the answers of chat, beside those of a request. */
+  readonly chatStopStrings: readonly string[];
   readonly defaultSampling: DefaultSampling;
 }
 

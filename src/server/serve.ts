@@ -17,6 +17,7 @@ import { UserError } from "../user-error.ts";
 import type { DefaultSampling, ServerContext } from "./context.ts";
 import { startServer, type RunningServer } from "./index.ts";
 import { readChatTemplate } from "./chat-template.ts";
+import type { ChatTemplate } from "./json-template.ts";
 import { noTokenizer } from "./no-tokenizer.ts";
 import { RunningRequests } from "./running.ts";
 import { seedSource } from "./sampling.ts";
@@ -65,6 +66,11 @@ interface ServeIo {
   readonly signal: AbortSignal;
 }
 
+/** What is on disk, and a template that the user has given in place of the model's own. */
+interface ModelToServe extends ResolvedModel {
+  readonly chatTemplate: ChatTemplate | null;
+}
+
 type Log = (level: ServeOptions["logLevel"], line: string) => void;
 
 const maxBodyBytes = 64 * 2 ** 20;
@@ -77,10 +83,11 @@ export async function runServer(options: ServeOptions, io: ServeIo): Promise<Exi
   const startedMs = performance.now();
   const log = logger(options, io);
   const chatTemplate = readChatTemplate(options);
-  const model = await findModel(options, io, log);
-  if (model === null) return exitCode.interrupted;
+  const found = await findModel(options, io, log);
+  if (found === null) return exitCode.interrupted;
+  const model: ModelToServe = { ...found, chatTemplate };
   log("info", `loading ${model.name}`);
-  const [tokenizer, engine] = await load(model, chatTemplate, options);
+  const [tokenizer, engine] = await load(model, options);
   try {
     const context = serverContext(model, tokenizer, engine, options, (line) => log("error", line));
     const server = await listen(context, options);
@@ -132,8 +139,7 @@ async function findModel(
  * where none is wanted.
  */
 async function load(
-  model: ResolvedModel,
-  chatTemplate: string | null,
+  model: ModelToServe,
   options: ServeOptions,
 ): Promise<[TokenizerClient | null, Engine]> {
   const { dpSize, loadBalanceMethod } = options;
@@ -142,7 +148,8 @@ async function load(
     dpSize === 1
       ? startEngine(model, chosen)
       : startReplicas(model, chosen, dpSize, loadBalanceMethod);
-  const source = chatTemplate === null ? model.tokenizer : { ...model.tokenizer, chatTemplate };
+  const chatTemplate = model.chatTemplate?.jinja;
+  const source = { ...model.tokenizer, ...(chatTemplate !== undefined && { chatTemplate }) };
   const tokenizer = options.skipTokenizerInit ? null : TokenizerClient.start(source);
   const [openedTokenizer, openedEngine] = await Promise.allSettled([tokenizer, engine]);
   if (openedTokenizer.status === "fulfilled" && openedEngine.status === "fulfilled") {
@@ -190,7 +197,7 @@ function mostRunning({ maxRunningRequests, maxNumReqs }: ServeOptions): number |
 }
 
 function serverContext(
-  { name, config, generationConfig }: ResolvedModel,
+  { name, config, generationConfig, chatTemplate }: ModelToServe,
   tokenizer: TokenizerClient | null,
   engine: Engine,
   options: ServeOptions,
@@ -208,6 +215,7 @@ function serverContext(
       modelType: String(config["model_type"]),
       architectures: config["architectures"] as string[],
       eosIds: eosIds({ config, generationConfig }, tokenizer?.facts.eosIds ?? []),
+      chatStopStrings: chatTemplate?.stopStrings ?? [],
       defaultSampling: defaultSampling(generationConfig ?? {}),
     },
     options: {

@@ -56,7 +56,11 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
   ["serve --api-key schlüssel", 2, /--api-key: the key must be printable ASCII/],
   ["serve --additional-ports 1 x", 2, /--additional-ports: 'x' is not a whole number/],
   ["serve --chat-template llama-2", 2, /--chat-template: 'llama-2' is not a file.*built-in/],
-  ["serve --chat-template {dir}/object.json", 2, /--chat-template: .* is JSON/],
+  [
+    "serve --chat-template {dir}/object.json",
+    2,
+    /--chat-template: .*object\.json: name: expected a string/,
+  ],
   ["serve --chat-template {dir}/bad.jinja", 1, /chat template fails on a message of a user/],
   ["serve --page-size 1", 2, /--page-size: expected a multiple of 16, got 1/],
   ["serve --dtype int4", 2, /--dtype: 'int4' is not one of/],

@@ -191,6 +191,7 @@ export function testContext(
       modelType: "llama",
       architectures: ["LlamaForCausalLM"],
       eosIds: [eos],
+      chatStopStrings: [],
       defaultSampling: {},
       ...model,
     },

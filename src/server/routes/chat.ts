@@ -72,14 +72,17 @@ function parse({ model }: ServerContext, body: object): ChatRequest {
     head: openai.responseHead(fields),
     messages: toMessages(fields.messages),
     topCount: fields.logprobs ? topCountOf(fields.top_logprobs) : noLogprobs(fields.top_logprobs),
-    sampling: toSampling(fields, {
-      lengthField: fields.max_completion_tokens == null ? "max_tokens" : "max_completion_tokens",
-      maxNewTokens: fields.max_completion_tokens ?? fields.max_tokens ?? null,
-      minNewTokens: fields.min_tokens ?? 0,
-      seed: fields.seed,
-      streamInterval: null,
-      defaults: model.defaultSampling,
-    }),
+    sampling: toSampling(
+      { ...fields, stop: [...model.chatStopStrings, ...[fields.stop ?? []].flat()] },
+      {
+        lengthField: fields.max_completion_tokens == null ? "max_tokens" : "max_completion_tokens",
+        maxNewTokens: fields.max_completion_tokens ?? fields.max_tokens ?? null,
+        minNewTokens: fields.min_tokens ?? 0,
+        seed: fields.seed,
+        streamInterval: null,
+        defaults: model.defaultSampling,
+      },
+    ),
     stream: fields.stream ?? false,
     streamOptions: openai.streamOptions(fields.stream_options),
   };
