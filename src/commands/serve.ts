@@ -124,7 +124,7 @@ const flags = {
   ),
   "max-prefill-tokens": intFlag(
     "Most prompt tokens in one step, all prompts together; with chunks off, a longer prompt has a step of its own. The smaller of 16384 and the context length if not given.",
-    { min: 1 },
+    { min: 1, units: true },
   ),
   "page-size": intFlag(
     "Tokens of a page of the KV pool, a multiple of 16; what requests share of a common beginning is whole pages.",
