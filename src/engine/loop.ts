@@ -8,7 +8,6 @@
 import { StepResults, StepWriter, type Program } from "../program/index.ts";
 import type { GenerateRequest } from "./api.ts";
 import { EventWriter, type EventMessage } from "./events.ts";
-import { pageTokens } from "./pages.ts";
 import { Request } from "./request.ts";
 import { StepPlan, type Scheduler, type SchedulerTotals } from "./scheduler.ts";
 import { applyResults, finish, writeStep } from "./step.ts";
@@ -54,7 +53,7 @@ export class EngineLoop {
 
   submit(id: number, spec: GenerateRequest): void {
     if (this.idle) this.#rested = true;
-    this.#scheduler.submit(new Request(id, spec));
+    this.#scheduler.submit(new Request(id, spec, this.#scheduler.cache.pool.pageTokens));
   }
 
   /** Ends a request early; unknown and ended ones are ignored. */
@@ -69,6 +68,11 @@ export class EngineLoop {
     while (!this.idle) this.turn();
   }
 
+  /** Checks that requests, prefix cache and pool agree. O(pages). @throws Error that names what does not. */
+  checkIntegrity(): void {
+    this.#scheduler.checkIntegrity();
+  }
+
   /** Starts the next step and completes the one before. */
   turn(): void {
     const next = this.#start();
@@ -80,10 +84,11 @@ export class EngineLoop {
   /** What happened since the last call; null if nothing did. */
   takeEvents(): EventMessage | null {
     const { runningCount, waitingCount, newTokenRatio, cache, totals } = this.#scheduler;
+    const { size, pageTokens } = cache.pool;
     const message = this.#events.take({
       running: runningCount,
       waiting: waitingCount,
-      usedTokens: (cache.pool.size - cache.availableCount) * pageTokens,
+      usedTokens: (size - cache.availableCount) * pageTokens,
       evictableTokens: cache.evictableCount * pageTokens,
       newTokenRatioMillionths: Math.round(newTokenRatio * 1e6),
       steps: this.#steps,

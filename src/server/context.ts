@@ -4,6 +4,7 @@ import type { EngineWatch } from "./engine-watch.ts";
 import type { Log } from "./log.ts";
 import type { RequestMetrics } from "./metrics/requests.ts";
 import type { ChatMessage, EncodeOptions, TokenBytes } from "../tokenizer/tokenizer.ts";
+import type { RunningRequests } from "./running.ts";
 
 /** A tokenizer whose work does not hold up the thread that serves (in a program: the tokenizer worker). */
 export interface ServerTokenizer {
@@ -11,7 +12,8 @@ export interface ServerTokenizer {
   readonly hasChatTemplate: boolean;
   /** Resolves with the reason when it answers no more. */
   readonly ended: Promise<string>;
-  encode(text: string, options?: EncodeOptions): Promise<ArrayLike<number>>;
+  /** Ids of each text. Long lists and long texts of one call do not keep others waiting. */
+  encodeAll(texts: readonly string[], options?: EncodeOptions): Promise<Int32Array[]>;
   /** Rejects with an Error that carries the template's own message when it refuses. */
   applyChatTemplate(
     messages: readonly ChatMessage[],
@@ -42,6 +44,8 @@ export interface ServedModel {
   readonly architectures: readonly string[];
   /** Ids that end a generation: those of the tokenizer, config.json and generation_config.json together. */
   readonly eosIds: readonly number[];
+  /** End the answers of chat, beside those of a request. */
+  readonly chatStopStrings: readonly string[];
   readonly defaultSampling: DefaultSampling;
 }
 
@@ -53,6 +57,14 @@ export interface ServerOptions {
   readonly queueLimit: number | null;
   /** Log a line for each request that ends. */
   readonly logRequests: boolean;
+  /** A stream's first token is an event, and every so many tokens the next, where a request names no number. */
+  readonly streamInterval: number;
+  /** Whether `usage` of the OpenAI endpoints says how many prompt tokens came from the cache. */
+  readonly cacheReport: boolean;
+  /** A body that brings no byte for so long is given up; a small one has so long in all. */
+  readonly bodyStallMs: number;
+  /** Answers no text: only /generate works, from ids to ids. */
+  readonly skipTokenizer: boolean;
 }
 
 /** The model answers while "ready"; otherwise /health and all generation say 503. */
@@ -70,6 +82,9 @@ export interface ServerContext {
   /** Time until `phase` was "ready"; null before. */
   startupSeconds: number | null;
   phase: ServerPhase;
+  readonly running: RunningRequests;
+  /** Aborted when the server begins to close: requests that have not arrived whole are not waited for. */
+  readonly closing: AbortController;
   /** Makes seeds for requests that name none; see `seedSource`. */
   readonly drawSeed: () => number;
   readonly log: Log;

@@ -28,6 +28,10 @@ const scrape = async (url: string) => {
   return parseExposition(await response.text());
 };
 
+/** Ids whose pages of 16 no other seed shares. */
+const prompt = (seed: number, length: number) =>
+  Array.from({ length }, (_, i) => (seed * 7 + i) % 250);
+
 describe("over an engine", () => {
   let engine: Engine;
   let server: RunningServer;
@@ -57,10 +61,6 @@ describe("over an engine", () => {
     const response = await post(`${url}/generate`, { sampling_params, ...body });
     return [await response.json()].flat() as Answer[];
   };
-  /** Pages of 16 ids that no other prompt shares. */
-  const prompt = (seed: number, length: number) =>
-    Array.from({ length }, (_, i) => (seed * 7 + i) % 250);
-
   test("counts, lengths, cached tokens and retractions are those of the answers", async () => {
     const answers = (
       await Promise.all([

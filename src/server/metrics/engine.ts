@@ -1,7 +1,6 @@
 /** What the engine is doing, read when somebody asks, under SGLang's names: one series for each replica. */
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { Engine, EngineLoad } from "../../engine/api.ts";
-import { pageTokens } from "../../engine/pages.ts";
 import type { EngineWatch } from "../engine-watch.ts";
 import type { Labels } from "./histogram.ts";
 
@@ -46,10 +45,10 @@ const gauges: Readonly<Record<string, readonly [help: string, read: Read]>> = {
     (_, { engine }) => engine.limits.maxTotalTokens,
   ],
   context_len: ["Most tokens of one request.", (_, { engine }) => engine.limits.contextLength],
-  page_size: ["Tokens of a KV page.", () => pageTokens],
+  page_size: ["Tokens of a KV page.", (_, { engine }) => engine.limits.pageTokens],
   num_pages: [
     "Pages of the KV pool.",
-    (_, { engine }) => engine.limits.maxTotalTokens / pageTokens,
+    (_, { engine }) => engine.limits.maxTotalTokens / engine.limits.pageTokens,
   ],
   weight_memory_usage_gb: [
     "Size of the weights in GiB.",
@@ -95,37 +94,43 @@ export function registerEngine(registry: Registry, source: Source, labels: Label
     source.engine.loads().map((load, i) => [replicas[i]!, read(load, source, i)] as const);
 
   for (const [name, [help, read]] of Object.entries(gauges)) {
-    new Gauge({
-      name: `sglang:${name}`,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        for (const [own, value] of valuesOf(read)) this.set(own, value);
-      },
-    });
+    registry.registerMetric(
+      new Gauge({
+        name: `sglang:${name}`,
+        help,
+        labelNames,
+        registers: [],
+        collect() {
+          for (const [own, value] of valuesOf(read)) this.set(own, value);
+        },
+      }),
+    );
   }
   for (const [name, [help, read]] of Object.entries(counters)) {
+    registry.registerMetric(
+      new Counter({
+        name: `sglang:${name}`,
+        help,
+        labelNames,
+        registers: [],
+        collect() {
+          this.reset();
+          for (const [own, value] of valuesOf(read)) this.inc(own, value);
+        },
+      }),
+    );
+  }
+  registry.registerMetric(
     new Counter({
-      name: `sglang:${name}`,
-      help,
-      labelNames,
-      registers: [registry],
+      name: "sglang:realtime_tokens_total",
+      help: "Tokens computed, spared by the prefix cache, and generated.",
+      labelNames: [...labelNames, "mode"],
+      registers: [],
       collect() {
         this.reset();
-        for (const [own, value] of valuesOf(read)) this.inc(own, value);
+        for (const [mode, read] of Object.entries(realtimeTokens))
+          for (const [own, value] of valuesOf(read)) this.inc({ ...own, mode }, value);
       },
-    });
-  }
-  new Counter({
-    name: "sglang:realtime_tokens_total",
-    help: "Tokens computed, spared by the prefix cache, and generated.",
-    labelNames: [...labelNames, "mode"],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [mode, read] of Object.entries(realtimeTokens))
-        for (const [own, value] of valuesOf(read)) this.inc({ ...own, mode }, value);
-    },
-  });
+    }),
+  );
 }

@@ -142,17 +142,18 @@ export function registerRequests(
 function registerCounts(registry: Registry, metrics: RequestMetrics, labels: Labels): void {
   const counter = (name: string, help: string, values: () => readonly [Labels, number][]) => {
     const labelNames = Object.keys(values()[0]![0]);
-    const metric: Counter = new Counter({
-      name: `sglang:${name}`,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const [own, value] of values()) this.inc(own, value);
-      },
-    });
-    return metric;
+    registry.registerMetric(
+      new Counter({
+        name: `sglang:${name}`,
+        help,
+        labelNames,
+        registers: [],
+        collect() {
+          this.reset();
+          for (const [own, value] of values()) this.inc(own, value);
+        },
+      }),
+    );
   };
   counter("prompt_tokens_total", "Prompt tokens of ended requests.", () => [
     [labels, metrics.promptTokensTotal],

@@ -13,16 +13,18 @@ export function metricsRoutes(app: Hono, context: ServerContext): void {
   const labels = { model_name: context.model.servedName, engine_type: "unified" };
   registerRequests(registry, context.requests, labels);
   registerEngine(registry, context, labels);
-  new Gauge({
-    name: "sglang:startup_time_seconds",
-    help: "Time from the start of the program to the first answer it can give.",
-    labelNames: [...Object.keys(labels), "phase"],
-    registers: [registry],
-    collect() {
-      if (context.startupSeconds === null) return;
-      this.set({ ...labels, phase: "total" }, context.startupSeconds);
-    },
-  });
+  registry.registerMetric(
+    new Gauge({
+      name: "sglang:startup_time_seconds",
+      help: "Time from the start of the program to the first answer it can give.",
+      labelNames: [...Object.keys(labels), "phase"],
+      registers: [],
+      collect() {
+        if (context.startupSeconds === null) return;
+        this.set({ ...labels, phase: "total" }, context.startupSeconds);
+      },
+    }),
+  );
   app.get("/metrics", async (c) =>
     c.body(await registry.metrics(), 200, { "content-type": registry.contentType }),
   );
