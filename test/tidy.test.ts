@@ -19,7 +19,7 @@ const read = (file: string) => readFileSync(join(root, file), "utf8");
 const layers: Record<string, readonly string[]> = {
   main: ["commands"],
   commands: ["bench", "launch", "server"],
-  bench: ["hub", "tokenizer", "launch"],
+  bench: ["hub", "tokenizer", "launch", "net"],
   server: ["engine", "tokenizer", "hub"],
   engine: ["model"],
   model: ["program"],
@@ -27,6 +27,7 @@ const layers: Record<string, readonly string[]> = {
   hub: ["tokenizer", "runtime"],
   tokenizer: ["runtime"],
   launch: ["runtime"],
+  net: ["runtime"],
   runtime: [],
 };
 /** Leaves that every layer may import. */

@@ -1,10 +1,10 @@
 /** The send loop: requests out on schedule, one record a request back. */
+import { isIP } from "node:net";
 import type { ConnectOptions } from "../runtime/index.ts";
-import type { ReplyReader } from "./backends/index.ts";
-import { pace } from "./pacer.ts";
 import type { BenchRequest, RequestRecord } from "./request.ts";
-import { Exchange } from "./transport/exchange.ts";
-import { Inbox } from "./transport/inbox.ts";
+import type { ReplyReader } from "./backends/index.ts";
+import { sendNative } from "./transport/native.ts";
+import { sendPlain } from "./transport/plain.ts";
 
 /** bench_serving gives up a request after six hours. */
 export const requestTimeoutMs = 6 * 60 * 60 * 1000;
@@ -20,12 +20,20 @@ export interface LoadPlan {
   readonly requests: readonly PreparedRequest[];
   /** Seconds from the start, ascending, one a request. */
   readonly dueS: Float64Array;
-  readonly newReader: () => ReplyReader;
+  readonly format: ReplyFormat;
   readonly timeoutMs: number;
   /** Ends the run: nothing more is sent, and what is under way counts as interrupted. */
   readonly signal: AbortSignal;
-  readonly onSent: () => void;
+  /** Told now and then how many requests have been sent. */
+  readonly onSent: (count: number) => void;
   readonly onEnd: (record: RequestRecord) => void;
+}
+
+/** How replies are read. */
+export interface ReplyFormat {
+  readonly newReader: () => ReplyReader;
+  /** Where the generated text lies in an event: `choices.0.text`. */
+  readonly textPath: string;
 }
 
 export interface LoadResult {
@@ -34,49 +42,8 @@ export interface LoadResult {
   readonly durationS: number;
 }
 
-export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
-  const { dueS, signal } = plan;
-  const inbox = new Inbox();
-  const underWay = new Set<Exchange>();
-  const replies: Promise<RequestRecord>[] = [];
-  const startMs = performance.now();
-
-  const send = async (index: number): Promise<RequestRecord> => {
-    const { request, bytes } = plan.requests[index]!;
-    const reader = plan.newReader();
-    const exchange = new Exchange(plan.endpoint, bytes, reader, inbox, plan.timeoutMs);
-    underWay.add(exchange);
-    plan.onSent();
-    const { sentMs, firstByteMs, status, failure } = await exchange.done;
-    underWay.delete(exchange);
-    const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
-    const record = {
-      index,
-      promptLen: request.promptLen,
-      outputLen: request.outputLen,
-      scheduledS: dueS[index]!,
-      sentS: (sentMs - startMs) / 1000,
-      firstByteS: firstByteMs === null ? null : (firstByteMs - sentMs) / 1000,
-      ttftS,
-      latencyS,
-      itlsS,
-      text,
-      usage,
-      status,
-      failure,
-    };
-    plan.onEnd(record);
-    return record;
-  };
-  const giveUp = (): void => {
-    for (const exchange of underWay) {
-      exchange.fail({ class: "interrupted", message: "given up on request" });
-    }
-  };
-
-  signal.addEventListener("abort", giveUp);
-  await pace(dueS, startMs, signal, (index) => void replies.push(send(index)));
-  const records = await Promise.all(replies);
-  signal.removeEventListener("abort", giveUp);
-  return { records, durationS: (performance.now() - startMs) / 1000 };
+export function runLoad(plan: LoadPlan): Promise<LoadResult> {
+  // A host name is left only where no address of it can be reached; with TLS it is what the certificate is for.
+  const { tls, host } = plan.endpoint;
+  return tls || isIP(host) === 0 ? sendPlain(plan) : sendNative(plan);
 }

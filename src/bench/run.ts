@@ -240,7 +240,7 @@ function rangeOf(values: readonly number[]): Range {
 function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "requests" | "dueS"> {
   return {
     endpoint: target.endpoint,
-    newReader: () => backend.newReader(options),
+    format: { newReader: () => backend.newReader(options), textPath: backend.textPath },
     timeoutMs: requestTimeoutMs,
     signal: io.signal,
     onSent: () => {},
@@ -266,7 +266,7 @@ async function measure(bench: Bench, dueS: Float64Array): Promise<LoadResult> {
     ...loadPlan(bench),
     requests: bench.prepared,
     dueS,
-    onSent: () => progress.sent++,
+    onSent: (count) => (progress.sent = count),
     onEnd: ({ failure }) => {
       progress.ended++;
       if (failure) progress.failed++;

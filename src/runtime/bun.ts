@@ -15,11 +15,13 @@ import type {
 import { materialiseLibrary } from "./library.ts";
 import cpuLibrary from "../../build/native/libservebench_cpu.so" with { type: "file" };
 import nullLibrary from "../../build/native/libservebench_null.so" with { type: "file" };
+import netLibrary from "../../build/native/libservebench_net.so" with { type: "file" };
 import llamaTokenizer from "../../build/assets/llama3_1.tokenizer" with { type: "file" };
 
 const assetPaths: Record<Asset, string> = {
   "libservebench_cpu.so": cpuLibrary,
   "libservebench_null.so": nullLibrary,
+  "libservebench_net.so": netLibrary,
   "llama3_1.tokenizer": llamaTokenizer,
 };
 

@@ -22,7 +22,8 @@ export type NativeLibrary<S extends NativeSymbols> = {
 };
 
 /** Files that travel inside the executable. */
-export type Asset = "libservebench_cpu.so" | "libservebench_null.so" | "llama3_1.tokenizer";
+export type Asset =
+  "libservebench_cpu.so" | "libservebench_null.so" | "libservebench_net.so" | "llama3_1.tokenizer";
 
 export interface ServeOptions {
   readonly host: string;

@@ -13,12 +13,19 @@ export interface Backend {
   /** The JSON text of a request, byte for byte as bench_serving sends it. */
   body(request: BenchRequest, model: string, options: BenchOptions): string;
   newReader(options: BenchOptions): ReplyReader;
+  /** Where the generated text lies in an event: `choices.0.text`. */
+  readonly textPath: string;
 }
 
 export interface ReplyReader {
   readonly reply: Reply;
   /** Takes a non-blank line of a 200 reply, `atS` seconds after the send. Returns why the request failed, or null. */
   line(line: string, atS: number): Failure | null;
+  /**
+   * Takes events that are like the last line with text but for their texts, which come as one; not one of them is
+   * empty.
+   */
+  like(texts: string, atS: Float64Array): void;
   /** The body has ended. */
   end(): Failure | null;
 }
@@ -45,6 +52,13 @@ export class Reply {
       this.itlsS.push(atS - (this.lastTokenS ?? 0));
     this.lastTokenS = atS;
     this.text += text;
+  }
+
+  /** Events, at least one, that carry these texts between them; the last of them ends the reply so far. */
+  tokens(texts: string, atS: Float64Array): void {
+    for (const at of atS) this.token("", at);
+    this.text += texts;
+    this.latencyS = atS.at(-1)!;
   }
 }
 

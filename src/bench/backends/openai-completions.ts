@@ -19,6 +19,7 @@ export const openaiCompletions: Backend = {
   takesIds: true,
   body: writeBody,
   newReader: (options) => new CompletionReader(options),
+  textPath: "choices.0.text",
 };
 
 function writeBody(
@@ -75,6 +76,10 @@ class CompletionReader implements ReplyReader {
       return null;
     }
     return this.event(event, atS);
+  }
+
+  like(texts: string, atS: Float64Array): void {
+    this.reply.tokens(texts, atS);
   }
 
   end(): Failure | null {

@@ -20,6 +20,7 @@ export const tritonGenerateStream: Backend = {
   takesIds: false,
   body: writeBody,
   newReader: () => new GenerateStreamReader(),
+  textPath: "text_output",
 };
 
 function writeBody(
@@ -60,6 +61,10 @@ class GenerateStreamReader implements ReplyReader {
     }
     if (event?.error) return errorEvent(event.error);
     return malformed("an event without text_output");
+  }
+
+  like(texts: string, atS: Float64Array): void {
+    this.reply.tokens(texts, atS);
   }
 
   end(): Failure | null {

@@ -7,7 +7,7 @@ import { HttpFormatError, ResponseReader } from "./http.ts";
 import type { Inbox } from "./inbox.ts";
 import { LineSplitter } from "./sse.ts";
 
-const errorTextBytesMax = 2000;
+const errorBytesMax = 2000;
 
 export interface ExchangeResult {
   /** When the send began, on `performance.now()`'s clock. */
@@ -30,7 +30,7 @@ export class Exchange {
   private firstByteMs: number | null = null;
   private status: number | null = null;
   private reason = "";
-  private errorText = "";
+  private errorBytes = Buffer.alloc(0);
   private readMs = 0;
   private failure: Failure | null = null;
   private ended = false;
@@ -126,8 +126,8 @@ export class Exchange {
 
   private takeBody(bytes: Uint8Array): void {
     if (this.status === 200) this.lines.feed(bytes);
-    else if (this.errorText.length < errorTextBytesMax)
-      this.errorText += Buffer.from(bytes).toString("utf8");
+    else if (this.errorBytes.length < errorBytesMax)
+      this.errorBytes = Buffer.concat([this.errorBytes, bytes]).subarray(0, errorBytesMax);
   }
 
   private takeLine(line: string): void {
@@ -139,7 +139,7 @@ export class Exchange {
       this.lines.end();
       this.failure ??= this.reader.end();
     } else {
-      const detail = this.errorText.slice(0, errorTextBytesMax).trim();
+      const detail = this.errorBytes.toString("utf8").trim();
       const message = [this.reason, detail].filter((part) => part !== "").join(": ");
       this.failure = { class: `http ${this.status ?? 0}`, message };
     }

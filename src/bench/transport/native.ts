@@ -1,0 +1,167 @@
+/** Sends from native threads, which stamp what they read: nothing that happens in this thread shows in a latency. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { getSystemErrorName } from "node:util";
+import { NetClient, type NetReply } from "../../net/client.ts";
+import type { ReplyReader } from "../backends/index.ts";
+import type { LoadPlan, LoadResult } from "../load.ts";
+import type { Failure, RequestRecord } from "../request.ts";
+
+/** Finished replies are taken this often. */
+const pollMs = 5;
+/** How long taking may hold this thread at a time, so that the display and Ctrl-C have their turn. */
+const turnMs = 10;
+/** Requests are handed over this long before they are due, and so many at most: their bytes are copied. */
+const aheadS = 5;
+const aheadMax = 50_000;
+
+export async function sendNative(plan: LoadPlan): Promise<LoadResult> {
+  const run = new NativeRun(plan);
+  try {
+    return await run.finish();
+  } finally {
+    run.close();
+  }
+}
+
+class NativeRun {
+  readonly #plan: LoadPlan;
+  readonly #client: NetClient;
+  readonly #records: RequestRecord[] = [];
+  #handedOver = 0;
+  #lastEndS = 0;
+
+  constructor(plan: LoadPlan) {
+    this.#plan = plan;
+    this.#client = new NetClient({
+      address: plan.endpoint.host,
+      port: plan.endpoint.port,
+      threads: 1,
+      keepAlive: false,
+      maxInFlight: Infinity,
+      timeoutMs: plan.timeoutMs,
+      textPath: plan.format.textPath,
+    });
+  }
+
+  /** Resolves when all requests have ended, or those under way when the plan's signal came. */
+  async finish(): Promise<LoadResult> {
+    const { signal, requests } = this.#plan;
+    this.#handOver(0);
+    this.#client.start();
+    const startMs = performance.now();
+    const elapsedS = () => (performance.now() - startMs) / 1000;
+    while (!signal.aborted && this.#records.length < requests.length) {
+      this.#handOver(elapsedS());
+      this.#takeFinished();
+      await sleep(pollMs);
+    }
+    if (signal.aborted) await this.#giveUp();
+    const records = this.#records.toSorted((a, b) => a.index - b.index);
+    return { records, durationS: this.#lastEndS || elapsedS() };
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #handOver(nowS: number): void {
+    const { requests, dueS } = this.#plan;
+    const most = Math.min(requests.length, this.#records.length + aheadMax);
+    while (this.#handedOver < most && dueS[this.#handedOver]! < nowS + aheadS) {
+      const index = this.#handedOver++;
+      this.#client.submit(index, requests[index]!.bytes, dueS[index]!);
+    }
+  }
+
+  async #giveUp(): Promise<void> {
+    this.#client.cancel();
+    while (this.#records.length < this.#client.counters().sent) {
+      this.#takeFinished();
+      await sleep(pollMs);
+    }
+  }
+
+  #takeFinished(): void {
+    this.#plan.onSent(this.#client.counters().sent);
+    const untilMs = performance.now() + turnMs;
+    while (performance.now() < untilMs) {
+      const reply = this.#client.take();
+      if (!reply) return;
+      const record = recordOf(reply, this.#plan);
+      this.#records.push(record);
+      this.#lastEndS = Math.max(this.#lastEndS, reply.endS);
+      this.#plan.onEnd(record);
+    }
+  }
+}
+
+function recordOf(reply: NetReply, plan: LoadPlan): RequestRecord {
+  const { index, sentS, firstByteS, status } = reply;
+  const { request } = plan.requests[index]!;
+  const reader = plan.format.newReader();
+  const failure = read(reply, reader) ?? failureOf(reply, plan);
+  const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
+  return {
+    index,
+    promptLen: request.promptLen,
+    outputLen: request.outputLen,
+    scheduledS: plan.dueS[index]!,
+    sentS,
+    firstByteS: Number.isNaN(firstByteS) ? null : firstByteS - sentS,
+    ttftS,
+    latencyS,
+    itlsS,
+    text,
+    usage,
+    status: status === 0 ? null : status,
+    failure,
+  };
+}
+
+/** Gives the reader all lines; returns why the reply is none, or null. */
+function read(reply: NetReply, reader: ReplyReader): Failure | null {
+  const { entries, stampsS, sentS, outcome, status } = reply;
+  let at = 0;
+  for (const entry of entries) {
+    const count = entry.kind === "run" ? entry.count : 1;
+    const atS = stampsS.subarray(at, at + count).map((s) => s - sentS);
+    at += count;
+    if (entry.kind === "run") reader.like(entry.texts, atS);
+    else {
+      const failure = reader.line(entry.line.trim(), atS[0]!);
+      if (failure) return failure;
+    }
+  }
+  return outcome === "success" && status === 200 ? reader.end() : null;
+}
+
+const connection = (message: string): Failure => ({ class: "connection", message: message.trim() });
+
+function failureOf(reply: NetReply, { endpoint, timeoutMs }: LoadPlan): Failure | null {
+  const { outcome, errno, status, reason, errorBody } = reply;
+  const code = errno === 0 ? "" : getSystemErrorName(-errno);
+  switch (outcome) {
+    case "success":
+      if (status === 200) return null;
+      return {
+        class: `http ${status}`,
+        message: [reason, errorBody.trim()].filter(Boolean).join(": "),
+      };
+    case "connect":
+      return connection(`cannot connect to ${endpoint.host}:${endpoint.port} ${code}`);
+    case "broken":
+      return connection(`the connection broke ${code}`);
+    case "unanswered":
+      return connection("the server closed the connection without an answer");
+    case "no memory":
+      return connection("no memory for the reply");
+    case "cut off":
+      return { class: "cut off", message: "the connection closed before the reply was whole" };
+    case "malformed":
+      return { class: "malformed", message: reason };
+    case "timeout":
+      return { class: "timeout", message: `no end of the reply after ${timeoutMs / 1000} s` };
+    case "interrupted":
+      return { class: "interrupted", message: "given up on request" };
+  }
+}
