@@ -40,6 +40,8 @@ export interface LoadResult {
   /** In order of sending; fewer than the requests when interrupted. */
   readonly records: readonly RequestRecord[];
   readonly durationS: number;
+  /** When the clock was started, in ns of CLOCK_MONOTONIC; NaN where that clock is not to be had. */
+  readonly startNs: number;
 }
 
 export function runLoad(plan: LoadPlan): Promise<LoadResult> {

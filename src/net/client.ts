@@ -107,8 +107,9 @@ export class NetClient {
     checked(this.#library.sn_client_submit(this.#handle, index, bytes, length, dueS * 1e9));
   }
 
-  start(): void {
-    checked(this.#library.sn_client_start(this.#handle));
+  /** Starts the clock; returns its time, in ns of CLOCK_MONOTONIC. */
+  start(): number {
+    return checked(this.#library.sn_client_start(this.#handle));
   }
 
   /** Sends nothing more; what is under way ends as interrupted, what was not sent is forgotten. */

@@ -47,7 +47,7 @@ class NativeRun {
   async finish(): Promise<LoadResult> {
     const { signal, requests } = this.#plan;
     this.#handOver(0);
-    this.#client.start();
+    const startNs = this.#client.start();
     const startMs = performance.now();
     const elapsedS = () => (performance.now() - startMs) / 1000;
     while (!signal.aborted && this.#records.length < requests.length) {
@@ -57,7 +57,7 @@ class NativeRun {
     }
     if (signal.aborted) await this.#giveUp();
     const records = this.#records.toSorted((a, b) => a.index - b.index);
-    return { records, durationS: this.#lastEndS || elapsedS() };
+    return { records, durationS: this.#lastEndS || elapsedS(), startNs };
   }
 
   close(): void {

@@ -49,5 +49,5 @@ export async function sendPlain(plan: LoadPlan): Promise<LoadResult> {
   await pace(dueS, startMs, signal, (index) => void replies.push(send(index)));
   const records = await Promise.all(replies);
   signal.removeEventListener("abort", giveUp);
-  return { records, durationS: (performance.now() - startMs) / 1000 };
+  return { records, durationS: (performance.now() - startMs) / 1000, startNs: NaN };
 }
