@@ -2,7 +2,7 @@
  * The load client: requests that native threads send when they are due, and replies whose lines they stamp when they
  * read them. Nothing here is in a hurry: what has finished waits, stamps and all, until it is taken.
  */
-import { checked, netLibrary, optionText } from "./library.ts";
+import { checked, counterDoubles, netLibrary, optionText, summaryDoubles } from "./library.ts";
 
 export interface NetClientOptions {
   /** An IP address. */
@@ -76,8 +76,6 @@ export interface NetCounters {
   readonly waitMaxS: number;
 }
 
-const summaryDoubles = 12;
-const counterDoubles = 9;
 const runKind = 2;
 
 export class NetClient {

@@ -21,7 +21,10 @@ export const netSymbols = {
   sn_bare_run: { args: ["i32", "buffer", "i32", "i32", "i32", "buffer"], returns: "i32" },
 } as const;
 
+/** Constants of net.h. */
 export const abiVersion = 1;
+export const summaryDoubles = 12;
+export const counterDoubles = 9;
 
 /** A call that the native side refused; the message says what, expected and got. */
 export class NetError extends Error {}

@@ -1,13 +1,19 @@
-/** servebench.h, the table of src/program/backend.ts and the exports of the libraries say the same. */
+/** The headers of native/, the tables of src/program and src/net and the exports of the libraries say the same. */
 import { describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import * as net from "../../src/net/library.ts";
 import * as backend from "../../src/program/backend.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const header = readFileSync(`${root}native/include/servebench.h`, "utf8");
-const libraries = ["cpu", "null"].map((name) => `${root}build/native/libservebench_${name}.so`);
+const netHeader = readFileSync(`${root}native/net/net.h`, "utf8");
+const libraries = [
+  { name: "cpu", header },
+  { name: "null", header },
+  { name: "net", header: netHeader },
+].map((library) => ({ ...library, path: `${root}build/native/libservebench_${library.name}.so` }));
 
 /** The kinds of FFI argument behind a C parameter. */
 function kindOf(parameter: string): string {
@@ -15,22 +21,25 @@ function kindOf(parameter: string): string {
   return parameter.trim().startsWith("double") ? "f64" : "i32";
 }
 
-function prototypes(): Record<string, { args: string[]; returns: string }> {
-  const found = header.matchAll(/^SB_API int32_t (\w+)\(([^)]*)\);/gm);
+function prototypes(text: string): Record<string, { args: string[]; returns: string }> {
+  const found = text.matchAll(/^S[BN]_API (int32_t|double) (\w+)\(([^)]*)\);/gm);
   return Object.fromEntries(
-    Array.from(found, ([, name, list]) => {
+    Array.from(found, ([, result, name, list]) => {
       const args = list === "void" ? [] : list!.split(",").map(kindOf);
-      return [name!, { args, returns: "i32" }];
+      return [name!, { args, returns: kindOf(result!) }];
     }),
   );
 }
 
-const constant = (name: string) => Number(new RegExp(`#define ${name} (\\d+)`).exec(header)?.[1]);
+const constant = (name: string) =>
+  Number(new RegExp(`(?:#define ${name}|\\b${name} =) (\\d+)`).exec(header + netHeader)?.[1]);
 const run = (tool: string, ...args: string[]) => execFileSync(tool, args, { encoding: "utf8" });
 
-test("the FFI table has every prototype of the header", () => {
-  expect<object>(backend.backendSymbols).toEqual(prototypes());
-  expect(Object.keys(prototypes()).length).toBeGreaterThan(10);
+test("the FFI tables have every prototype of their header", () => {
+  expect<object>(backend.backendSymbols).toEqual(prototypes(header));
+  expect<object>(net.netSymbols).toEqual(prototypes(netHeader));
+  expect(Object.keys(prototypes(header)).length).toBeGreaterThan(10);
+  expect(Object.keys(prototypes(netHeader)).length).toBeGreaterThan(10);
 });
 
 test("the constants are the header's", () => {
@@ -44,6 +53,9 @@ test("the constants are the header's", () => {
     SB_ADJUST_WORDS: backend.adjustWords,
     SB_ASKED_WORDS: backend.askedWords,
     SB_RESULT_WORDS: backend.resultWords,
+    SN_ABI_VERSION: net.abiVersion,
+    SN_SUMMARY: net.summaryDoubles,
+    SN_COUNTERS: net.counterDoubles,
   }).toEqual({
     SB_ABI_VERSION: constant("SB_ABI_VERSION"),
     SB_PAGE_TOKENS: constant("SB_PAGE_TOKENS"),
@@ -54,16 +66,19 @@ test("the constants are the header's", () => {
     SB_ADJUST_WORDS: constant("SB_ADJUST_WORDS"),
     SB_ASKED_WORDS: constant("SB_ASKED_WORDS"),
     SB_RESULT_WORDS: constant("SB_RESULT_WORDS"),
+    SN_ABI_VERSION: constant("SN_ABI_VERSION"),
+    SN_SUMMARY: constant("SN_SUMMARY"),
+    SN_COUNTERS: constant("SN_COUNTERS"),
   });
 });
 
-describe.each(libraries)("%s", (library) => {
+describe.each(libraries)("$name", ({ path: library, header: text }) => {
   test("exports the functions of the header and nothing else", () => {
     const names = run("nm", "-D", "--defined-only", library)
       .trim()
       .split("\n")
       .map((line) => line.split(" ").at(-1)!);
-    expect(names.toSorted()).toEqual(Object.keys(prototypes()).toSorted());
+    expect(names.toSorted()).toEqual(Object.keys(prototypes(text)).toSorted());
   });
 
   test("needs libc and libm only, and no symbol newer than GLIBC 2.34", () => {
