@@ -91,7 +91,7 @@ export function streamChoices(
   chunk: ChunkWriter,
   lastEvents: (generations: readonly Generation[]) => string,
 ): Response {
-  const events = new EventStream();
+  const events = new EventStream(context.log);
   const batch = new Batch(context, jobs, signal, (generation, index, delta) => {
     const fault = abortError(generation);
     if (fault !== null) {

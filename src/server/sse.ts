@@ -16,13 +16,16 @@ export const doneEvent = "data: [DONE]\n\n";
 
 /** One response and its writing side. */
 export class EventStream {
+  private readonly log: (line: string) => void;
   private readonly body: ReadableStream<Uint8Array>;
   private controller!: ReadableStreamDefaultController<Uint8Array>;
   private onLost = () => {};
   private open = true;
   private unsent = "";
 
-  constructor() {
+  /** @param log takes a line when the client is dropped. */
+  constructor(log: (line: string) => void) {
+    this.log = log;
     this.body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => void (this.controller = controller),
@@ -61,8 +64,10 @@ export class EventStream {
 
   private flush(): void {
     if (!this.open || this.unsent === "") return;
-    if ((this.controller.desiredSize ?? 0) < -backlogBytesMax) {
-      this.controller.error(new Error("the client reads too slowly"));
+    const backlogBytes = -(this.controller.desiredSize ?? 0);
+    if (backlogBytes > backlogBytesMax) {
+      this.log(`dropped a client that reads too slowly: ${backlogBytes} bytes were unread`);
+      this.controller.error(); // Bun writes any reason to standard error, with the source around it
       return this.lost();
     }
     try {

@@ -3,6 +3,7 @@
  * tokens, a short request does not wait for a long one, and a prompt that was computed is not computed again.
  */
 import { expect, test } from "bun:test";
+import { connect } from "node:net";
 import { Dice } from "../../scripts/bench/chaos-clients/dice.ts";
 import { startServer, type RunningServer } from "../support/binary.ts";
 
@@ -94,5 +95,28 @@ test("the second of two equal prompts of 2,000 tokens comes from the cache, with
     expect(first.meta_info.cached_tokens).toBe(0);
     expect(second.meta_info.cached_tokens).toBeGreaterThanOrEqual(1984);
     expect(second.output_ids).toEqual(first.output_ids);
+  });
+});
+
+test("a client that stops reading is dropped, and the log says so in one line", async () => {
+  await withServer("--device null", async (server) => {
+    const socket = connect(server.port, "127.0.0.1");
+    socket.pause();
+    socket.on("error", () => {}); // the server resets it
+    // Each event repeats the model's name, so that few tokens fill every buffer on the way.
+    const wish = { prompt: "x", max_tokens: 1000, ignore_eos: true, stream: true };
+    const body = JSON.stringify({ ...wish, model: "m".repeat(100_000) });
+    socket.write(
+      "POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" +
+        `content-length: ${body.length}\r\n\r\n${body}`,
+    );
+    const before = server.log();
+    const news = () => server.log().slice(before.length);
+    while (!news().includes("\n")) await Bun.sleep(1);
+    await generate(server, randomIds(4), { max_new_tokens: 4 });
+    expect(news()).toMatch(
+      /^\[[^\]]+\] dropped a client that reads too slowly: \d+ bytes were unread\n$/,
+    );
+    socket.destroy();
   });
 });

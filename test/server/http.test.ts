@@ -119,6 +119,8 @@ test("a client that does not read is dropped and its request aborted", async () 
   );
   await until(() => engine.aborted.length > 0);
   expect(engine.load().running).toBe(0);
+  const dropped = /^dropped a client that reads too slowly: \d+ bytes were unread$/;
+  expect(server.logged).toEqual([expect.stringMatching(dropped)]);
   socket.destroy();
   expect((await post(server.url + completion, { prompt: "x" })).status).toBe(200);
 });

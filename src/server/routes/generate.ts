@@ -267,7 +267,7 @@ function logprobFields(
  * carry their index. A generation that the engine gives up ends with an ordinary event that says so.
  */
 function stream(context: ServerContext, request: NativeRequest, signal: AbortSignal): Response {
-  const events = new EventStream();
+  const events = new EventStream(context.log);
   const batch = new Batch(context, request.jobs, signal, (_generation, index) => {
     const answer = answerOf(context, request, batch.generations, index);
     const event = dataEvent(request.isList ? { ...answer, index } : answer);
