@@ -47,8 +47,8 @@ const stopS = 20;
 const growthMax = 1.25;
 
 const serverFlags =
-  `--model-path preset:tiny --device ${values.device} --max-total-tokens 10240 ` +
-  `--max-running-requests 64 --schedule-conservativeness 0.3`;
+  `--model-path preset:tiny --device ${values.device} --max-total-tokens 8192 ` +
+  `--max-running-requests 64 --schedule-conservativeness 0.1`;
 
 /** How often a behaviour ended in which way, and what must not have happened. */
 class Ledger {
