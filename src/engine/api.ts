@@ -37,6 +37,8 @@ export interface LogprobRequest {
   readonly promptStart: number;
   /** Number of most likely alternatives to report with each token, 0 to 20. */
   readonly topCount: number;
+  /** Ids whose logprobs are wanted at every position too, at most 128; absent or empty for none. */
+  readonly askedIds?: readonly number[];
 }
 
 export interface GenerateRequest {
@@ -52,12 +54,19 @@ export interface GenerateRequest {
   readonly logprobs: LogprobRequest | null;
 }
 
+export interface RatedToken {
+  readonly token: number;
+  readonly logprob: number;
+}
+
 export interface TokenLogprob {
   readonly token: number;
   /** Natural logarithm; null for the first token of a prompt. */
   readonly logprob: number | null;
   /** Most likely first. */
-  readonly top: readonly { readonly token: number; readonly logprob: number }[];
+  readonly top: readonly RatedToken[];
+  /** Those of `askedIds`, in that order; absent where none were asked for. */
+  readonly asked?: readonly RatedToken[];
 }
 
 export type FinishReason =
@@ -125,6 +134,6 @@ export interface Engine {
   load(): EngineLoad;
   /** Empties the prefix cache; false, and nothing done, while requests are running or waiting. */
   flushCache(): Promise<boolean>;
-  /** Aborts what runs and ends the engine's thread. */
+  /** Aborts what runs and ends the engine's thread. Rejects if the engine's last look at itself finds a fault. */
   close(): Promise<void>;
 }

@@ -66,6 +66,7 @@ class HostedEngine implements Engine, EventHandler {
   #flushed: ((done: boolean) => void)[] = [];
   /** Why no more requests are taken, once that is so. */
   #endReason: string | null = null;
+  #failure: Error | null = null;
 
   constructor(
     worker: Worker,
@@ -82,7 +83,10 @@ class HostedEngine implements Engine, EventHandler {
       else if (message.type === "flushed") this.#answerFlushes(message.done);
     });
     worker.on("error", (error) => {
-      this.#endReason = `The engine's thread failed: ${error instanceof Error ? error.message : error}`;
+      this.#failure = new Error(
+        `The engine's thread failed: ${error instanceof Error ? error.message : error}`,
+      );
+      this.#endReason = this.#failure.message;
     });
     this.ended = new Promise((resolve) => {
       worker.once("exit", () => resolve(this.#end()));
@@ -120,11 +124,11 @@ class HostedEngine implements Engine, EventHandler {
   }
 
   async close(): Promise<void> {
-    if (this.#endReason === null) {
-      this.#endReason = "The engine is closed";
-      this.#flush(true);
-    }
+    if (this.#endReason !== null) return void (await this.ended);
+    this.#endReason = "The engine is closed";
+    this.#flush(true);
     await this.ended;
+    if (this.#failure !== null) throw this.#failure;
   }
 
   // ---- commands ----

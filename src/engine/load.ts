@@ -13,7 +13,10 @@ export interface LoadedEngine {
   readonly limits: EngineLimits;
   /** For people: backend, instruction set, threads. */
   readonly device: string;
-  /** Frees program and device. The loop must be idle. */
+  /**
+   * Frees program and device. The loop must be idle.
+   * @throws Error if requests have left pages behind, or else the pool is not whole: a fault of the engine.
+   */
   close(): void;
 }
 
@@ -53,7 +56,10 @@ export function loadEngine(
       vocabSize,
     },
     device: describe(device),
-    close: () => owned.dispose(),
+    close() {
+      using _freed = owned;
+      loop.checkIntegrity();
+    },
   };
 }
 

@@ -62,6 +62,11 @@ export class EngineLoop {
     while (!this.idle) this.turn();
   }
 
+  /** Checks that requests, prefix cache and pool agree. O(pages). @throws Error that names what does not. */
+  checkIntegrity(): void {
+    this.#scheduler.checkIntegrity();
+  }
+
   /** Starts the next step and completes the one before. */
   turn(): void {
     const next = this.#start();

@@ -1,5 +1,5 @@
 /** A request inside the engine: its tokens, its pages, and how far it has come. */
-import { topMax } from "../program/index.ts";
+import { askedMax, topMax } from "../program/index.ts";
 import { LogitAdjuster } from "./adjust.ts";
 import type { EngineLimits, GenerateRequest, LogitAdjustments } from "./api.ts";
 
@@ -103,12 +103,15 @@ export function checkRequest(request: GenerateRequest, limits: EngineLimits): vo
   if (!Number.isSafeInteger(seed) || seed < 0) refuse(`seed is ${seed}`);
   if (adjustments) checkAdjustments(adjustments, maxNewTokens, limits.vocabSize);
   if (logprobs === null) return;
-  const { promptStart, topCount } = logprobs;
+  const { promptStart, topCount, askedIds = [] } = logprobs;
   if (!Number.isInteger(promptStart) || promptStart < -1 || promptStart > promptIds.length) {
     refuse(`promptStart is ${promptStart}`);
   }
   if (!Number.isInteger(topCount) || topCount < 0 || topCount > topMax)
     refuse(`topCount is ${topCount}`);
+  if (askedIds.length > askedMax) refuse(`it asks for ${askedIds.length} tokens' logprobs`);
+  const unknown = askedIds.find((id) => !Number.isInteger(id) || id < 0 || id >= limits.vocabSize);
+  if (unknown !== undefined) refuse(`asked token ${unknown} is not below ${limits.vocabSize}`);
 }
 
 function checkAdjustments(a: LogitAdjustments, maxNewTokens: number, vocabSize: number): void {

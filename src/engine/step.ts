@@ -31,6 +31,7 @@ function addRow(step: StepWriter, request: Request, position: number, pendingRow
     step.addDraw(sampling, position + 1, topCount, logprobs !== null);
     request.adjuster?.adjust(step, position + 1 - request.promptLength, pendingRow);
   }
+  if (logprobs?.askedIds?.length) step.askRow(logprobs.askedIds);
 }
 
 /** Hands a completed step's results to its requests and finishes those that have all they asked for. */

@@ -3,12 +3,17 @@ import { Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { requireApiKey } from "./auth.ts";
 import type { ServerContext } from "./context.ts";
+import { refuseTextRoutes } from "./no-tokenizer.ts";
 import { clientGone, failed, RequestError } from "./errors.ts";
 import { chatRoutes } from "./routes/chat.ts";
+import { controlRoutes } from "./routes/control.ts";
 import { completionRoutes } from "./routes/completions.ts";
 import { generateRoutes } from "./routes/generate.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { modelRoutes } from "./routes/models.ts";
+import { detokenizePaths, tokenizePaths, tokenizeRoutes } from "./routes/tokenize.ts";
+
+const textPaths = ["/v1/completions", "/v1/chat/completions", ...tokenizePaths, ...detokenizePaths];
 
 export function createApp(context: ServerContext): Hono {
   const app = new Hono();
@@ -16,8 +21,11 @@ export function createApp(context: ServerContext): Hono {
 
   healthRoutes(app, context);
   modelRoutes(app, context);
+  controlRoutes(app, context);
+  if (context.options.skipTokenizer) refuseTextRoutes(app, textPaths);
   completionRoutes(app, context);
   chatRoutes(app, context);
+  tokenizeRoutes(app, context);
   generateRoutes(app, context);
   refuseOtherMethods(app);
 

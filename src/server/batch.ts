@@ -5,6 +5,7 @@ import type { ServerContext } from "./context.ts";
 import { clientGone, failed, type RequestError } from "./errors.ts";
 import { Generation } from "./generation.ts";
 import { checkBiasIds, checkChoiceCount, checkTokenIds, outputLength } from "./prompts.ts";
+import type { HeldIds } from "./running.ts";
 import { adjustmentsOf, type Sampling, seedOf } from "./sampling.ts";
 
 /** One prompt and how to continue it. */
@@ -22,15 +23,17 @@ export type BatchListener = (generation: Generation, index: number, delta: strin
 
 export class Batch {
   readonly generations: readonly Generation[];
+  private readonly ids: HeldIds;
   private running: number;
 
   /**
-   * Starts everything. Throws a RequestError, before anything is started, when a job cannot be done or the
-   * client has gone meanwhile.
+   * Starts everything, and releases `ids` when all has ended. Throws a RequestError, before anything is started,
+   * when a job cannot be done or the client has gone meanwhile.
    */
   constructor(
     context: ServerContext,
     jobs: readonly Job[],
+    ids: HeldIds,
     signal: AbortSignal,
     listener: BatchListener,
   ) {
@@ -40,16 +43,18 @@ export class Batch {
     if (signal.aborted) throw clientGone();
     const generations: Generation[] = [];
     this.generations = generations;
+    this.ids = ids;
     this.running = requests.length;
     try {
       requests.forEach(({ sampling, request }, index) => {
         const news = (delta: string) => {
           const generation = generations[index]!;
-          if (generation.finish !== null) this.running--;
+          if (generation.finish !== null && --this.running === 0) ids.release();
           listener(generation, index, delta);
         };
-        const { engine, tokenizer } = context;
-        generations.push(new Generation(engine, tokenizer.bytes, request, sampling, news));
+        const generation = new Generation(context, request, sampling, news);
+        generations.push(generation);
+        ids.name(generation, index);
       });
     } catch (error) {
       this.abort(); // the engine ended meanwhile
@@ -63,6 +68,7 @@ export class Batch {
 
   readonly abort = (): void => {
     for (const generation of this.generations) generation.abort();
+    this.ids.release();
   };
 }
 
@@ -108,10 +114,11 @@ function checkQueue({ engine, options, phase }: ServerContext): void {
 export async function runBatch(
   context: ServerContext,
   jobs: readonly Job[],
+  ids: HeldIds,
   signal: AbortSignal,
 ): Promise<readonly Generation[]> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const batch = new Batch(context, jobs, signal, (generation) => {
+  const batch = new Batch(context, jobs, ids, signal, (generation) => {
     const fault = abortError(generation);
     if (fault) {
       batch.abort();
@@ -131,9 +138,9 @@ export async function runBatch(
   return batch.generations;
 }
 
-/** The error of a generation that the engine gave up; null for any other. */
+/** The error of a generation that the engine gave up; null for any other, also for one that was asked to end. */
 export function abortError({ finish }: Generation): RequestError | null {
-  if (finish?.type !== "abort") return null;
+  if (finish?.type !== "abort" || finish.status_code === null) return null;
   return failed(finish.status_code, finish.message);
 }
 
@@ -141,18 +148,27 @@ export function abortError({ finish }: Generation): RequestError | null {
 export const newRequestId = (): string => randomUUID().replaceAll("-", "");
 
 /** Token counts as the OpenAI endpoints report them; a prompt with several choices counts once. */
-export function usageOf(generations: readonly Generation[], choiceCount: number) {
+export function usageOf(
+  { options }: ServerContext,
+  generations: readonly Generation[],
+  choiceCount: number,
+) {
   let promptTokens = 0;
+  let cachedTokens = 0;
   let completionTokens = 0;
   generations.forEach((generation, i) => {
-    if (i % choiceCount === 0) promptTokens += generation.promptIds.length;
+    if (i % choiceCount === 0) {
+      promptTokens += generation.promptIds.length;
+      cachedTokens += generation.cachedTokens;
+    }
     completionTokens += generation.outputIds.length;
   });
   return {
     prompt_tokens: promptTokens,
     total_tokens: promptTokens + completionTokens,
     completion_tokens: completionTokens,
-    prompt_tokens_details: null,
+    prompt_tokens_details:
+      options.cacheReport && cachedTokens > 0 ? { cached_tokens: cachedTokens } : null,
     reasoning_tokens: 0,
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { Engine, FinishReason, GenerateRequest, TokenLogprob } from "../engine/api.ts";
 import { Detokenizer } from "../tokenizer/detokenizer.ts";
-import type { TokenBytes } from "../tokenizer/tokenizer.ts";
+import type { ServerContext } from "./context.ts";
 import type { Sampling } from "./sampling.ts";
 import { StopPatterns } from "./stop-patterns.ts";
 import { StopStrings } from "./stop-strings.ts";
@@ -16,18 +16,26 @@ export type Finish =
   | {
       readonly type: "abort";
       readonly message: string;
-      readonly status_code: number;
-      readonly err_type: string;
+      /** Null where the end was asked for and is nobody's fault. */
+      readonly status_code: number | null;
+      readonly err_type: string | null;
     };
 
-const aborted = (message: string, status = 500, type = "InternalServerError"): Finish => ({
+const aborted = (
+  message: string,
+  status: number | null = 500,
+  type: string | null = "InternalServerError",
+): Finish => ({
   type: "abort",
   message,
   status_code: status,
   err_type: type,
 });
 
-/** Called after every token, also when `delta` is empty because the text is not decided yet, and at the end. */
+/**
+ * Called after every token that a stream shows (see `streamInterval`), also when `delta` is empty because the text
+ * is not decided yet, and at the end.
+ */
 export type GenerationListener = (delta: string) => void;
 
 export class Generation {
@@ -53,15 +61,18 @@ export class Generation {
   private readonly stopStrings: StopStrings;
   private readonly stopPatterns: StopPatterns;
   private readonly trimStop: boolean;
+  private readonly streamInterval: number;
   private readonly engineId: number;
-  /** Text of the last token, which goes out with the news of the end. */
-  private lastDelta = "";
+  /** Text that the listener has not got. */
+  private untold = "";
 
   constructor(
-    engine: Engine,
-    bytes: TokenBytes,
+    { engine, tokenizer, options }: Pick<ServerContext, "engine" | "tokenizer" | "options">,
     request: GenerateRequest,
-    sampling: Pick<Sampling, "stopStrings" | "stopPatterns" | "trimStop" | "skipSpecialTokens">,
+    sampling: Pick<
+      Sampling,
+      "stopStrings" | "stopPatterns" | "trimStop" | "skipSpecialTokens" | "streamInterval"
+    >,
     listener: GenerationListener,
   ) {
     this.engine = engine;
@@ -69,10 +80,11 @@ export class Generation {
     this.promptIds = request.promptIds;
     this.listener = listener;
     const { skipSpecialTokens } = sampling;
-    this.detokenizer = new Detokenizer(bytes, { skipSpecialTokens, continues: true });
+    this.detokenizer = new Detokenizer(tokenizer.bytes, { skipSpecialTokens, continues: true });
     this.stopStrings = new StopStrings(sampling.stopStrings);
     this.stopPatterns = new StopPatterns(sampling.stopPatterns);
     this.trimStop = sampling.trimStop;
+    this.streamInterval = sampling.streamInterval ?? options.streamInterval;
     this.engineId = engine.submit(request, {
       onAdmitted: (cachedTokens) => {
         if (this.admissions++ === 0) this.cachedTokens = cachedTokens;
@@ -90,6 +102,14 @@ export class Generation {
     this.engine.abort(this.engineId);
   }
 
+  /** Ends it because its user asks for that; what there is so far stays, and the listener hears of the end. */
+  cancel(): void {
+    if (this.finish !== null) return;
+    this.engine.abort(this.engineId);
+    const message = this.admissions === 0 ? "Abort in waiting queue" : "Aborted";
+    this.close(aborted(message, null, null));
+  }
+
   private take(token: number, logprob: TokenLogprob | null): void {
     if (this.finish !== null) return; // tokens on their way when it ended
     this.outputIds.push(token);
@@ -105,40 +125,56 @@ export class Generation {
       if (pattern !== null) return this.stop(pattern, delta, false);
       if (this.stopPatterns.isExhausted) return this.giveUp("stop_regex takes too long to search.");
     }
-    this.text += delta;
+    this.add(delta);
+    const count = this.outputIds.length;
     // The engine says at once how it ends; the last token's text goes out together with that.
-    if (isStopToken || this.outputIds.length === this.request.maxNewTokens) this.lastDelta = delta;
-    else this.listener(delta);
+    if (isStopToken || count === this.request.maxNewTokens) return;
+    if (this.streamInterval === 1 || count % this.streamInterval === 1) this.tell();
+  }
+
+  private add(text: string): void {
+    this.text += text;
+    this.untold += text;
+  }
+
+  private tell(): void {
+    const delta = this.untold;
+    this.untold = "";
+    this.listener(delta);
   }
 
   /** @param trimmed leaves out what the stop strings hold back: the one found and what follows. */
   private stop(matched: string, shown: string, trimmed: boolean): void {
     const delta = trimmed ? shown : shown + this.stopStrings.release() + this.detokenizer.flush();
-    this.text += delta;
+    this.add(delta);
     this.finish = { type: "stop", matched };
     this.engine.abort(this.engineId);
-    this.listener(delta);
+    this.tell();
   }
 
   /** Ends it as the request's own fault. */
   private giveUp(message: string): void {
     this.finish = aborted(message, 400, "BadRequestError");
     this.engine.abort(this.engineId);
-    this.listener("");
+    this.tell();
   }
 
   private end(reason: FinishReason): void {
     if (this.finish !== null) return;
+    if (reason.type === "stop") this.close({ type: "stop", matched: reason.tokenId });
+    else if (reason.type === "length") {
+      this.close({ type: "length", length: this.outputIds.length });
+    } else this.close(aborted(reason.message));
+  }
+
+  /** Ends it for the reason given, unless the last of its text completes a stop string. */
+  private close(finish: Finish): void {
     // What waited for the rest of a character may complete a stop string.
     let rest = this.stopStrings.push(this.detokenizer.flush());
     const { matched } = this.stopStrings;
     if (matched === null || !this.trimStop) rest += this.stopStrings.release();
-    this.text += rest;
-    if (matched !== null) this.finish = { type: "stop", matched };
-    else if (reason.type === "stop") this.finish = { type: "stop", matched: reason.tokenId };
-    else if (reason.type === "length") {
-      this.finish = { type: "length", length: this.outputIds.length };
-    } else this.finish = aborted(reason.message);
-    this.listener(this.lastDelta + rest);
+    this.add(rest);
+    this.finish = matched === null ? finish : { type: "stop", matched };
+    this.tell();
   }
 }

@@ -9,8 +9,8 @@ export type * from "./context.ts";
 export interface RunningServer {
   readonly port: number;
   /**
-   * Turns new requests away, gives running ones `graceMs` to end, then cuts what is left, which aborts it in
-   * the engine. The engine stays open: it is the caller's.
+   * Turns away new requests and those that have not arrived whole, gives running ones `graceMs` to end, then
+   * cuts what is left, which aborts it in the engine. The engine stays open: it is the caller's.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -33,6 +33,7 @@ export async function startServer(
     port: server.port,
     async close(graceMs) {
       context.phase = "stopping";
+      context.closing.abort();
       const drained = server.stop(false);
       const { promise: graceIsOver, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, graceMs);

@@ -1,11 +1,13 @@
 /** `servebench serve`: model, tokenizer and engine become a server that runs until it is told to stop. */
 import {
+  defaults,
   startEngine,
   startReplicas,
   type Engine,
   type EngineOptions,
   type LoadBalanceMethod,
 } from "../engine/index.ts";
+import { exitCode, type ExitCode } from "../exit-code.ts";
 import type { HubUser } from "../hub/hub.ts";
 import { eosIds, resolveModel, type ResolvedModel } from "../hub/resolve.ts";
 import { TokenizerClient } from "../tokenizer/client.ts";
@@ -14,6 +16,10 @@ import { printableIds } from "../tokenizer/printable.ts";
 import { UserError } from "../user-error.ts";
 import type { DefaultSampling, ServerContext } from "./context.ts";
 import { startServer, type RunningServer } from "./index.ts";
+import { readChatTemplate } from "./chat-template.ts";
+import type { ChatTemplate } from "./json-template.ts";
+import { noTokenizer } from "./no-tokenizer.ts";
+import { RunningRequests } from "./running.ts";
 import { seedSource } from "./sampling.ts";
 
 /** The flags of the command, null where they were not given. */
@@ -25,13 +31,14 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly apiKey: string | null;
-  readonly device: "auto" | "cpu" | "cuda" | "null";
+  readonly device: "auto" | "cpu" | "null";
   readonly loadFormat: "auto" | "safetensors" | "dummy";
   readonly dtype: "auto" | "bfloat16" | "float32";
   readonly contextLength: number | null;
   readonly memFractionStatic: number | null;
   readonly maxTotalTokens: number | null;
   readonly maxRunningRequests: number | null;
+  readonly maxNumReqs: number | null;
   readonly chunkedPrefillSize: number | null;
   readonly maxPrefillTokens: number | null;
   readonly pageSize: number;
@@ -43,6 +50,10 @@ export interface ServeOptions {
   readonly scheduleConservativeness: number;
   readonly dpSize: number;
   readonly loadBalanceMethod: LoadBalanceMethod;
+  readonly streamInterval: number;
+  readonly enableCacheReport: boolean;
+  readonly chatTemplate: string | null;
+  readonly skipTokenizerInit: boolean;
   readonly logLevel: "error" | "warning" | "info" | "debug";
 }
 
@@ -55,20 +66,26 @@ interface ServeIo {
   readonly signal: AbortSignal;
 }
 
+/** What is on disk, and a template that the user has given in place of the model's own. */
+interface ModelToServe extends ResolvedModel {
+  readonly chatTemplate: ChatTemplate | null;
+}
+
 type Log = (level: ServeOptions["logLevel"], line: string) => void;
 
 const maxBodyBytes = 64 * 2 ** 20;
+const bodyStallMs = 30_000;
 /** What running requests get to end after the first Ctrl-C; the second ends the program at once. */
 const graceMs = 10_000;
 
-const exitInterrupted = 130;
-
-/** Serves until the signal; resolves to the exit code. @throws UserError if it cannot begin. */
-export async function runServer(options: ServeOptions, io: ServeIo): Promise<number> {
+/** Serves until the signal. @throws UserError if it cannot begin. */
+export async function runServer(options: ServeOptions, io: ServeIo): Promise<ExitCode> {
   const startedMs = performance.now();
   const log = logger(options, io);
-  const model = await findModel(options, io, log);
-  if (model === null) return exitInterrupted;
+  const chatTemplate = readChatTemplate(options);
+  const found = await findModel(options, io, log);
+  if (found === null) return exitCode.interrupted;
+  const model: ModelToServe = { ...found, chatTemplate };
   log("info", `loading ${model.name}`);
   const [tokenizer, engine] = await load(model, options);
   try {
@@ -87,9 +104,9 @@ export async function runServer(options: ServeOptions, io: ServeIo): Promise<num
       log("info", `stopping: ${running} running and ${waiting} waiting requests`);
     } else log("error", `stopping: ${fault}`);
     await server.close(graceMs);
-    return fault === null ? 0 : 1;
+    return fault === null ? exitCode.success : exitCode.failure;
   } finally {
-    await Promise.all([engine.close(), tokenizer.close()]);
+    await Promise.all([engine.close(), tokenizer?.close()]);
   }
 }
 
@@ -117,37 +134,39 @@ async function findModel(
   }
 }
 
-/** Tokenizer and engine start side by side; neither is left running when the other fails. */
+/**
+ * Tokenizer and engine start side by side; neither is left running when the other fails. The tokenizer is null
+ * where none is wanted.
+ */
 async function load(
-  model: ResolvedModel,
+  model: ModelToServe,
   options: ServeOptions,
-): Promise<[TokenizerClient, Engine]> {
+): Promise<[TokenizerClient | null, Engine]> {
   const { dpSize, loadBalanceMethod } = options;
   const chosen = engineOptions(model, options);
   const engine =
     dpSize === 1
       ? startEngine(model, chosen)
       : startReplicas(model, chosen, dpSize, loadBalanceMethod);
-  const tokenizer = TokenizerClient.start(model.tokenizer);
+  const chatTemplate = model.chatTemplate?.jinja;
+  const source = { ...model.tokenizer, ...(chatTemplate !== undefined && { chatTemplate }) };
+  const tokenizer = options.skipTokenizerInit ? null : TokenizerClient.start(source);
   const [openedTokenizer, openedEngine] = await Promise.allSettled([tokenizer, engine]);
   if (openedTokenizer.status === "fulfilled" && openedEngine.status === "fulfilled") {
     return [openedTokenizer.value, openedEngine.value];
   }
-  if (openedTokenizer.status === "fulfilled") await openedTokenizer.value.close();
+  if (openedTokenizer.status === "fulfilled") await openedTokenizer.value?.close();
   if (openedEngine.status === "fulfilled") await openedEngine.value.close();
   const failed = [openedEngine, openedTokenizer].find((result) => result.status === "rejected")!;
   throw userError(failed.reason);
 }
 
 function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptions {
-  if (options.device === "cuda") {
-    throw new UserError("--device: cuda is not built yet; use cpu, or auto");
-  }
   const given = {
     contextLength: options.contextLength,
     memFractionStatic: options.memFractionStatic,
     maxTotalTokens: options.maxTotalTokens,
-    maxRunning: options.maxRunningRequests,
+    maxRunning: mostRunning(options),
     // As in SGLang, -1 and 0 switch chunks off.
     chunkedPrefillSize:
       (options.chunkedPrefillSize ?? 1) < 1 ? Infinity : options.chunkedPrefillSize,
@@ -164,21 +183,29 @@ function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptio
     scheduleConservativeness: options.scheduleConservativeness,
     // Most tokens of a model without meaning would else be halves of characters.
     drawableIds:
-      model.weights.kind === "dummy" ? printableIds(loadTokenBytes(model.tokenizer)) : null,
+      model.weights.kind === "dummy" && !options.skipTokenizerInit
+        ? printableIds(loadTokenBytes(model.tokenizer))
+        : null,
     ...Object.fromEntries(set),
   };
 }
 
+/** SGLang keeps one row of its table of requests free. */
+function mostRunning({ maxRunningRequests, maxNumReqs }: ServeOptions): number | null {
+  if (maxNumReqs === null) return maxRunningRequests;
+  return Math.min(maxRunningRequests ?? defaults.maxRunning, maxNumReqs - 1);
+}
+
 function serverContext(
-  { name, config, generationConfig }: ResolvedModel,
-  tokenizer: TokenizerClient,
+  { name, config, generationConfig, chatTemplate }: ModelToServe,
+  tokenizer: TokenizerClient | null,
   engine: Engine,
   options: ServeOptions,
   logError: (line: string) => void,
 ): ServerContext {
   return {
     engine,
-    tokenizer,
+    tokenizer: tokenizer ?? noTokenizer,
     model: {
       path: name,
       tokenizerPath: options.tokenizerPath ?? name,
@@ -187,15 +214,22 @@ function serverContext(
       loadFormat: options.loadFormat,
       modelType: String(config["model_type"]),
       architectures: config["architectures"] as string[],
-      eosIds: eosIds({ config, generationConfig }, tokenizer.facts.eosIds),
+      eosIds: eosIds({ config, generationConfig }, tokenizer?.facts.eosIds ?? []),
+      chatStopStrings: chatTemplate?.stopStrings ?? [],
       defaultSampling: defaultSampling(generationConfig ?? {}),
     },
     options: {
       apiKey: options.apiKey,
       maxBodyBytes,
       queueLimit: options.maxQueuedRequests,
+      streamInterval: options.streamInterval,
+      cacheReport: options.enableCacheReport,
+      bodyStallMs,
+      skipTokenizer: options.skipTokenizerInit,
     },
     phase: "starting",
+    running: new RunningRequests(),
+    closing: new AbortController(),
     drawSeed: seedSource(options.randomSeed),
     log: logError,
   };

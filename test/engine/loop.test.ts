@@ -1,7 +1,7 @@
 /** The step loop on the null backend, whose tokens depend on a request alone: every request can be checked exactly. */
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import type { FinishReason, GenerateRequest } from "../../src/engine/api.ts";
+import type { FinishReason, GenerateRequest, RatedToken } from "../../src/engine/api.ts";
 import { readEvents } from "../../src/engine/events.ts";
 import type { EngineLoop } from "../../src/engine/loop.ts";
 import {
@@ -33,6 +33,8 @@ class Outcome {
   readonly promptTokens: number[] = [];
   readonly finishes: FinishReason[] = [];
   topCounts = new Set<number>();
+  /** Logprobs of the tokens that were asked for, of prompt and output. */
+  readonly asked: (readonly RatedToken[] | undefined)[] = [];
   admissions = 0;
 }
 
@@ -51,8 +53,10 @@ function collect(loop: EngineLoop, outcomes: Map<number, Outcome>): void {
     onToken(id, token, logprob) {
       open(id).tokens.push(token);
       if (logprob) open(id).topCounts.add(logprob.top.length);
+      if (logprob) open(id).asked.push(logprob.asked);
     },
     onPromptLogprob(id, logprob) {
+      open(id).asked.push(logprob.asked);
       expect(open(id).tokens).toEqual([]);
       open(id).promptTokens.push(logprob.token);
       open(id).topCounts.add(logprob.top.length);
@@ -79,6 +83,13 @@ function runOn(engine: NullEngine, requests: GenerateRequest[]): Outcome[] {
   expect(engine.scheduler.cache.availableCount).toBe(engine.scheduler.cache.pool.size);
   return [...outcomes.values()];
 }
+
+/** The null backend gives the token after the drawn one by i the logprob -1 - i. */
+const rated = (drawn: number, ids: number[]) =>
+  ids.map((token) => ({
+    token,
+    logprob: -1 - ((token - drawn + nullVocabSize) % nullVocabSize),
+  }));
 
 describe("a request", () => {
   test("is said to run as soon as it does, before its first token", () => {
@@ -135,6 +146,23 @@ describe("a request", () => {
     expect(outcome!.promptTokens).toEqual(prompt.slice(10));
     expect(outcome!.tokens).toEqual(nullTokens(prompt, 4));
     expect(outcome!.topCounts).toEqual(new Set([3]));
+  });
+
+  test("gets the logprobs of the tokens that it asks for, whatever its neighbours ask", () => {
+    const prompt = [5, 6, 7, 8];
+    const ask = (logprobs: GenerateRequest["logprobs"]) => generate(prompt, { logprobs });
+    const askedIds = [9, 0, 999];
+    const [asking, plain, both] = runAll([
+      ask({ promptStart: 1, topCount: 0, askedIds }),
+      ask({ promptStart: -1, topCount: 2 }),
+      ask({ promptStart: -1, topCount: 3, askedIds: [1] }),
+    ]);
+    const output = nullTokens(prompt, 4);
+    const all = [...prompt.slice(1), ...output];
+    expect(asking!.asked).toEqual(all.map((token) => rated(token, askedIds)));
+    expect(plain!.asked).toEqual(output.map(() => undefined));
+    expect(both!.asked).toEqual(output.map((token) => rated(token, [1])));
+    expect(both!.topCounts).toEqual(new Set([3]));
   });
 
   test("whose step fails ends with the reason; the others are not disturbed", () => {
@@ -225,6 +253,14 @@ test("lpm admits the longest cached prefix first", () => {
     });
   }
   expect(order).toEqual([12, 11, 10]);
+});
+
+test("a page that nobody has given back is found", () => {
+  using engine = nullEngine({ maxRunning: 1, prefillTokens: 8, maxRows: 4, pages: 4 });
+  const page = engine.scheduler.cache.take();
+  expect(() => engine.loop.checkIntegrity()).toThrow(`KV page ${page} is neither free nor held`);
+  engine.scheduler.cache.release(page);
+  engine.loop.checkIntegrity();
 });
 
 test("prompts that must not be cut share a step only if they fit it together", () => {

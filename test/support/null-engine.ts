@@ -64,6 +64,7 @@ export function nullEngine({
     loop: new EngineLoop(program, scheduler),
     scheduler,
     [Symbol.dispose]() {
+      scheduler.checkIntegrity();
       program.free();
       device.close();
     },

@@ -165,14 +165,56 @@ async function rubbish({ dice }: Client, connection: Connection): Promise<string
   return "left";
 }
 
-const readings = ["/health", "/v1/models", "/get_model_info"];
+const readings = ["/health", "/v1/models", "/get_model_info", "/flush_cache"];
 
 async function read(client: Client, connection: Connection): Promise<string> {
   const path = client.dice.pick(readings);
   connection.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
   const reply = await connection.reply(patienceMs);
   if (client.ending()) return endingOutcome(reply);
-  if (reply.status !== 200) throw new Violation(`${reply.status} to ${path}`);
+  const busy = path === "/flush_cache" && reply.status === 400; // others are being served
+  if (reply.status !== 200 && !busy) throw new Violation(`${reply.status} to ${path}`);
+  return "complete";
+}
+
+/** Has its own request ended by another connection. */
+async function abort(client: Client, connection: Connection): Promise<string> {
+  const { dice, make } = client;
+  const request = make.valid({ outputMax: 2000, endpoint: "/generate" });
+  const rid = `chaos-${dice.integer(0, 1e12)}`;
+  connection.write(bytesOf({ ...request, body: { ...request.body, rid } }));
+  if (dice.chance(0.5)) await sleep(dice.skewed(0, 1000));
+  else await connection.received(1, patienceMs);
+  const other = await Connection.open(client.port);
+  other.write(postBytes("127.0.0.1", "/abort_request", json, JSON.stringify({ rid })));
+  const { status } = await other.reply(patienceMs);
+  other.end();
+  const reply = await connection.reply(patienceMs);
+  if (client.ending()) return endingOutcome(reply);
+  if (status !== 200) throw new Violation(`${status} to /abort_request`);
+  if (reply.whole && reply.text.includes('"abort"')) return "aborted";
+  if (reply.whole && reply.status !== 200) return `aborted with ${reply.status}`;
+  answersIn(request, reply);
+  return "complete";
+}
+
+/** Text to ids and back. */
+async function tokenize(client: Client, connection: Connection): Promise<string> {
+  const prompt = client.make.text();
+  const steps = [
+    ["/tokenize", { prompt, add_special_tokens: false }, "tokens"],
+    ["/detokenize", {}, "text"],
+  ] as const;
+  let value: unknown = null;
+  for (const [path, fields, name] of steps) {
+    const body = path === "/detokenize" ? { tokens: value } : fields;
+    connection.write(postBytes("127.0.0.1", path, json, JSON.stringify(body)));
+    const reply = await connection.reply(patienceMs);
+    if (client.ending()) return endingOutcome(reply);
+    if (reply.status !== 200) throw new Violation(`${reply.status} to ${path}: ${reply.text}`);
+    value = (JSON.parse(reply.text) as Record<string, unknown>)[name];
+  }
+  if (value !== prompt) throw new Violation(`another text from its ids: ${JSON.stringify(prompt)}`);
   return "complete";
 }
 
@@ -185,6 +227,8 @@ export const behaviours = {
   refused,
   rubbish,
   read,
+  abort,
+  tokenize,
 } as const;
 export type Behaviour = keyof typeof behaviours;
 
@@ -196,5 +240,7 @@ export const weights: Readonly<Record<Behaviour, number>> = {
   "half a body": 10,
   refused: 10,
   rubbish: 3,
-  read: 7,
+  read: 6,
+  abort: 6,
+  tokenize: 3,
 };

@@ -128,6 +128,11 @@ export class RequestMaker {
     };
   }
 
+  /** Words of many languages, without white space at its ends. */
+  text(): string {
+    return text(this.#dice, this.#dice.integer(1, 300));
+  }
+
   #prompt(): string {
     const dice = this.#dice;
     const begin = dice.chance(0.5) ? sharedPrefix(dice, this.#newDice) : "";
