@@ -24,6 +24,7 @@ const noEffect = {
   "attention-reduce-in-fp32": "attention always accumulates in fp32",
   "enable-p2p-check": "there is one device",
   "efficient-weight-load": "weights are mapped, never copied",
+  "enable-metrics": "/metrics is always there",
   "show-time-cost": "there are no time marks to show",
   "additional-ports": "the server's threads need no ports",
   "file-storage-pth": "no files are stored, /v1/files and /v1/batches are not built",
@@ -149,6 +150,12 @@ const flags = {
       default: "info",
     },
   ),
+  "log-requests": switchFlag("Log a line for each request that ends, without its text."),
+  "decode-log-interval": intFlag("Steps that generate tokens between two lines of the log.", {
+    default: 40,
+    min: 1,
+    extension: true,
+  }),
   "disable-radix-cache": switchFlag("Do not keep computed prefixes for later requests."),
   "schedule-policy": choiceFlag(
     "Order of waiting requests: first come first served, or longest cached prefix first.",
@@ -193,6 +200,7 @@ const flags = {
   "attention-reduce-in-fp32": ignoredSwitch("attention-reduce-in-fp32"),
   "enable-p2p-check": ignoredSwitch("enable-p2p-check"),
   "efficient-weight-load": ignoredSwitch("efficient-weight-load"),
+  "enable-metrics": ignoredSwitch("enable-metrics"),
   "show-time-cost": ignoredSwitch("show-time-cost"),
   "additional-ports": intsFlag(accepted("additional-ports"), { min: 0, max: 65535 }),
   "file-storage-pth": textFlag(accepted("file-storage-pth"), { placeholder: "PATH" }),

@@ -18,12 +18,15 @@ const headerFields = [
   "waiting",
   "usedTokens",
   "evictableTokens",
+  "newTokenRatioMillionths",
   "steps",
   "idleUs",
   "prefillTokens",
   "cachedTokens",
   "generatedTokens",
+  "admissions",
   "retractions",
+  "evictedTokens",
 ] as const;
 /** `EngineLoad`, with the totals beside the state. */
 export type LoadWords = Readonly<Record<(typeof headerFields)[number], number>>;

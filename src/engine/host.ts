@@ -7,9 +7,11 @@ import type {
   Engine,
   EngineLimits,
   EngineLoad,
+  EngineMemory,
   FinishReason,
   GenerateRequest,
   GenerateSink,
+  LoadListener,
   TokenLogprob,
 } from "./api.ts";
 import { cells, type Commands, type WorkerData, type WorkerMessage } from "./channel.ts";
@@ -52,6 +54,7 @@ interface OpenRequest {
 
 class HostedEngine implements Engine, EventHandler {
   readonly limits: EngineLimits;
+  readonly memory: EngineMemory;
   readonly device: string;
   readonly ended: Promise<string>;
   readonly #port: MessagePort;
@@ -62,6 +65,7 @@ class HostedEngine implements Engine, EventHandler {
   #aborts: number[] = [];
   #flushing = false;
   #load = idleLoad;
+  readonly #listeners: LoadListener[] = [];
   #flushCache = false;
   #flushed: ((done: boolean) => void)[] = [];
   /** Why no more requests are taken, once that is so. */
@@ -72,9 +76,10 @@ class HostedEngine implements Engine, EventHandler {
     worker: Worker,
     port: MessagePort,
     control: Int32Array,
-    { limits, device }: WorkerMessage & { type: "ready" },
+    { limits, memory, device }: WorkerMessage & { type: "ready" },
   ) {
     this.limits = limits;
+    this.memory = memory;
     this.device = device;
     this.#port = port;
     this.#control = control;
@@ -114,6 +119,14 @@ class HostedEngine implements Engine, EventHandler {
   load(): EngineLoad {
     const running = Math.min(this.#load.running, this.#open.size);
     return { ...this.#load, running, waiting: this.#open.size - running };
+  }
+
+  loads(): readonly EngineLoad[] {
+    return [this.load()];
+  }
+
+  observe(listener: LoadListener): void {
+    this.#listeners.push(listener);
   }
 
   flushCache(): Promise<boolean> {
@@ -165,6 +178,10 @@ class HostedEngine implements Engine, EventHandler {
 
   #receive(message: EventMessage): void {
     readEvents(message, this);
+    if (this.#listeners.length > 0) {
+      const load = this.load();
+      for (const listener of this.#listeners) listener(load, 0);
+    }
     // Acknowledged after a turn of the event loop, so that what else waits there has its turn too.
     setImmediate(() => this.#signal(cells.acknowledged));
   }
@@ -173,9 +190,11 @@ class HostedEngine implements Engine, EventHandler {
     for (const answer of this.#flushed.splice(0)) answer(done);
   }
 
-  onLoad({ running, waiting, usedTokens, evictableTokens, ...since }: LoadWords): void {
-    const totals = addTotals(this.#load.totals, since);
-    this.#load = { running, waiting, usedTokens, evictableTokens, totals };
+  onLoad(words: LoadWords): void {
+    const { running, waiting, usedTokens, evictableTokens, newTokenRatioMillionths } = words;
+    const newTokenRatio = newTokenRatioMillionths / 1e6;
+    const totals = addTotals(this.#load.totals, words);
+    this.#load = { running, waiting, usedTokens, evictableTokens, newTokenRatio, totals };
   }
 
   onAdmitted(id: number, cachedTokens: number): void {

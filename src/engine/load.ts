@@ -1,7 +1,7 @@
 /** Brings a model onto a device, sizes the KV pool, and makes one step run. */
 import { Model, type ModelSource } from "../model/index.ts";
 import { Device, type Program, type ProgramLimits } from "../program/index.ts";
-import type { EngineLimits } from "./api.ts";
+import type { EngineLimits, EngineMemory } from "./api.ts";
 import { EngineLoop } from "./loop.ts";
 import { resolveOptions, type EngineOptions } from "./options.ts";
 import { PagePool } from "./pages.ts";
@@ -11,6 +11,7 @@ import { Scheduler } from "./scheduler.ts";
 export interface LoadedEngine {
   readonly loop: EngineLoop;
   readonly limits: EngineLimits;
+  readonly memory: EngineMemory;
   /** For people: backend, instruction set, threads. */
   readonly device: string;
   /**
@@ -53,7 +54,13 @@ export function loadEngine(
     limits: {
       contextLength: resolved.contextLength,
       maxTotalTokens: pool.size * pool.pageTokens,
+      maxRunning: resolved.scheduler.maxRunning,
+      pageTokens: pool.pageTokens,
       vocabSize,
+    },
+    memory: {
+      weightBytes: model.weightBytes,
+      kvCacheBytes: pool.size * pool.pageTokens * model.kvBytesPerToken,
     },
     device: describe(device),
     close() {

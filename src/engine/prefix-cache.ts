@@ -17,6 +17,8 @@ export class PrefixCache {
   readonly pool: PagePool;
   /** False: nothing is ever shared; pages only pass through to the pool. */
   readonly enabled: boolean;
+  /** Pages given up to make room, since the start. */
+  evictions = 0;
 
   readonly #pageTokens: number;
 
@@ -64,7 +66,10 @@ export class PrefixCache {
 
   /** Takes a page, evicting the least recently used one if none is free; -1 if every page is in use. */
   take(): number {
-    if (this.pool.freeCount === 0 && this.#unlockedCount > 0) this.#evict();
+    if (this.pool.freeCount === 0 && this.#unlockedCount > 0) {
+      this.#evict();
+      this.evictions++;
+    }
     return this.pool.take();
   }
 

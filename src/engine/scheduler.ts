@@ -75,6 +75,7 @@ export interface SchedulerTotals {
   /** Tokens that the prefix cache spared. */
   cachedTokens: number;
   generatedTokens: number;
+  admissions: number;
   retractions: number;
 }
 
@@ -87,6 +88,7 @@ export class Scheduler {
     prefillTokens: 0,
     cachedTokens: 0,
     generatedTokens: 0,
+    admissions: 0,
     retractions: 0,
   };
   /** Told of each admission: how many of the request's tokens the cache held. */
@@ -108,6 +110,11 @@ export class Scheduler {
 
   get runningCount(): number {
     return this.#running.length;
+  }
+
+  /** Share of their remaining output that running requests are charged at admission. */
+  get newTokenRatio(): number {
+    return this.#ratio.value;
   }
 
   submit(request: Request): void {
@@ -292,6 +299,7 @@ export class Scheduler {
     request.running = true;
     this.#running.push(request);
     this.totals.cachedTokens += cachedTokens;
+    this.totals.admissions++;
     this.onAdmitted(request, cachedTokens);
     return true;
   }

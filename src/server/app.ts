@@ -10,17 +10,21 @@ import { controlRoutes } from "./routes/control.ts";
 import { completionRoutes } from "./routes/completions.ts";
 import { generateRoutes } from "./routes/generate.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { modelRoutes } from "./routes/models.ts";
+import { serverInfoRoutes } from "./routes/server-info.ts";
 import { detokenizePaths, tokenizePaths, tokenizeRoutes } from "./routes/tokenize.ts";
 
 const textPaths = ["/v1/completions", "/v1/chat/completions", ...tokenizePaths, ...detokenizePaths];
 
 export function createApp(context: ServerContext): Hono {
   const app = new Hono();
+  metricsRoutes(app, context);
   if (context.options.apiKey !== null) requireApiKey(app, context.options.apiKey);
 
   healthRoutes(app, context);
   modelRoutes(app, context);
+  serverInfoRoutes(app, context);
   controlRoutes(app, context);
   if (context.options.skipTokenizer) refuseTextRoutes(app, textPaths);
   completionRoutes(app, context);
@@ -43,7 +47,7 @@ export function createApp(context: ServerContext): Hono {
 
 function unexpected({ log }: ServerContext, request: Request, error: Error): RequestError {
   if (request.signal.aborted) return clientGone(); // in the middle of its body
-  log(`${new URL(request.url).pathname}: ${error.stack || error.message}`);
+  log("error", `${new URL(request.url).pathname}: ${error.stack || error.message}`);
   return new RequestError(500, "InternalServerError", "Internal server error");
 }
 

@@ -4,9 +4,11 @@ import type { LogprobRequest } from "../engine/api.ts";
 import type { ServerContext } from "./context.ts";
 import { clientGone, failed, type RequestError } from "./errors.ts";
 import { Generation } from "./generation.ts";
+import type { Log } from "./log.ts";
 import { checkBiasIds, checkChoiceCount, checkTokenIds, outputLength } from "./prompts.ts";
 import type { HeldIds } from "./running.ts";
 import { adjustmentsOf, type Sampling, seedOf } from "./sampling.ts";
+import type { LossReason } from "./sse.ts";
 
 /** One prompt and how to continue it. */
 export interface Job {
@@ -25,6 +27,7 @@ export class Batch {
   readonly generations: readonly Generation[];
   private readonly ids: HeldIds;
   private running: number;
+  private readonly log: Log;
 
   /**
    * Starts everything, and releases `ids` when all has ended. Throws a RequestError, before anything is started,
@@ -36,7 +39,9 @@ export class Batch {
     ids: HeldIds,
     signal: AbortSignal,
     listener: BatchListener,
+    isStreaming = true,
   ) {
+    this.log = context.log;
     const requests = jobs.flatMap((job) => choicesOf(context, job));
     checkChoiceCount(requests.length);
     checkQueue(context);
@@ -52,7 +57,8 @@ export class Batch {
           if (generation.finish !== null && --this.running === 0) ids.release();
           listener(generation, index, delta);
         };
-        const generation = new Generation(context, request, sampling, news);
+        const about = { id: ids.idOf(index), isStreaming };
+        const generation = new Generation(context, request, sampling, about, news);
         generations.push(generation);
         ids.name(generation, index);
       });
@@ -66,9 +72,16 @@ export class Batch {
     return this.running === 0;
   }
 
-  readonly abort = (): void => {
-    for (const generation of this.generations) generation.abort();
+  /** @param reason Why nobody wants it any more; none if one of its own generations failed. */
+  readonly abort = (reason?: LossReason): void => {
+    const open = this.generations.filter(({ finish }) => finish === null);
+    for (const generation of open) generation.abort();
     this.ids.release();
+    if (reason === undefined || open.length === 0) return;
+    const tokens = open.reduce((sum, { outputIds }) => sum + outputIds.length, 0);
+    const what = `aborted ${open.length} of ${this.generations.length} generations after ${tokens} tokens`;
+    if (reason === "gone") this.log("info", `the client has gone: ${what}`);
+    else this.log("warning", `the client reads too slowly and was dropped: ${what}`);
   };
 }
 
@@ -100,11 +113,12 @@ function choicesOf(context: ServerContext, { promptIds, sampling, logprobs }: Jo
   });
 }
 
-function checkQueue({ engine, options, phase }: ServerContext): void {
-  if (phase !== "ready") throw failed(503, `The server is ${phase}.`, { "retry-after": "1" });
-  if (options.queueLimit !== null && engine.load().waiting >= options.queueLimit) {
-    throw failed(503, "The request queue is full.", { "retry-after": "1" });
-  }
+function checkQueue({ engine, options, phase, log }: ServerContext): void {
+  const isFull = options.queueLimit !== null && engine.load().waiting >= options.queueLimit;
+  if (phase === "ready" && !isFull) return;
+  const reason = phase === "ready" ? "The request queue is full." : `The server is ${phase}.`;
+  log("warning", `turned a request away: ${reason}`);
+  throw failed(503, reason, { "retry-after": "1" });
 }
 
 /**
@@ -118,15 +132,16 @@ export async function runBatch(
   signal: AbortSignal,
 ): Promise<readonly Generation[]> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const batch = new Batch(context, jobs, ids, signal, (generation) => {
+  const news: BatchListener = (generation) => {
     const fault = abortError(generation);
     if (fault) {
       batch.abort();
       reject(fault);
     } else if (batch.isFinished) resolve();
-  });
+  };
+  const batch = new Batch(context, jobs, ids, signal, news, false);
   const leave = () => {
-    batch.abort();
+    batch.abort("gone");
     reject(clientGone());
   };
   signal.addEventListener("abort", leave);

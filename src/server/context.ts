@@ -1,5 +1,8 @@
 /** What the HTTP server is made of: an engine, a tokenizer, a model's description and a few limits. */
 import type { Engine } from "../engine/api.ts";
+import type { EngineWatch } from "./engine-watch.ts";
+import type { Log } from "./log.ts";
+import type { RequestMetrics } from "./metrics/requests.ts";
 import type { ChatMessage, EncodeOptions, TokenBytes } from "../tokenizer/tokenizer.ts";
 import type { RunningRequests } from "./running.ts";
 
@@ -7,6 +10,8 @@ import type { RunningRequests } from "./running.ts";
 export interface ServerTokenizer {
   readonly bytes: TokenBytes;
   readonly hasChatTemplate: boolean;
+  /** Resolves with the reason when it answers no more. */
+  readonly ended: Promise<string>;
   /** Ids of each text. Long lists and long texts of one call do not keep others waiting. */
   encodeAll(texts: readonly string[], options?: EncodeOptions): Promise<Int32Array[]>;
   /** Rejects with an Error that carries the template's own message when it refuses. */
@@ -45,11 +50,13 @@ export interface ServedModel {
 }
 
 export interface ServerOptions {
-  /** Asked for on every path but /health; null lets everyone in. */
+  /** Asked for on every path but /health and /metrics; null lets everyone in. */
   readonly apiKey: string | null;
   readonly maxBodyBytes: number;
   /** Requests that may wait in the engine before new ones are turned away with 503; null for no limit. */
   readonly queueLimit: number | null;
+  /** Log a line for each request that ends. */
+  readonly logRequests: boolean;
   /** A stream's first token is an event, and every so many tokens the next, where a request names no number. */
   readonly streamInterval: number;
   /** Whether `usage` of the OpenAI endpoints says how many prompt tokens came from the cache. */
@@ -68,12 +75,17 @@ export interface ServerContext {
   readonly tokenizer: ServerTokenizer;
   readonly model: ServedModel;
   readonly options: ServerOptions;
+  /** Flags of the command by SGLang's names; never the key itself. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly watch: EngineWatch;
+  readonly requests: RequestMetrics;
+  /** Time until `phase` was "ready"; null before. */
+  startupSeconds: number | null;
   phase: ServerPhase;
   readonly running: RunningRequests;
   /** Aborted when the server begins to close: requests that have not arrived whole are not waited for. */
   readonly closing: AbortController;
   /** Makes seeds for requests that name none; see `seedSource`. */
   readonly drawSeed: () => number;
-  /** Takes one line about a fault of the server itself; never a prompt or a key. */
-  readonly log: (line: string) => void;
+  readonly log: Log;
 }

@@ -2,9 +2,10 @@
  * One continuation of one prompt: turns the engine's token ids into text, watches for stop strings, and keeps
  * what a response may want to show. Routes read its fields whenever it reports news.
  */
-import type { Engine, FinishReason, GenerateRequest, TokenLogprob } from "../engine/api.ts";
+import type { FinishReason, GenerateRequest, TokenLogprob } from "../engine/api.ts";
 import { Detokenizer } from "../tokenizer/detokenizer.ts";
 import type { ServerContext } from "./context.ts";
+import type { RequestMeter } from "./metrics/requests.ts";
 import type { Sampling } from "./sampling.ts";
 import { StopPatterns } from "./stop-patterns.ts";
 import { StopStrings } from "./stop-strings.ts";
@@ -54,7 +55,10 @@ export class Generation {
   /** Null while it runs. */
   finish: Finish | null = null;
 
-  private readonly engine: Engine;
+  private readonly context: ServerContext;
+  private readonly meter: RequestMeter;
+  /** The request's id, for the log; choices of an OpenAI request share it. */
+  private readonly id: string;
   private readonly request: GenerateRequest;
   private readonly listener: GenerationListener;
   private readonly detokenizer: Detokenizer;
@@ -67,15 +71,17 @@ export class Generation {
   private untold = "";
 
   constructor(
-    { engine, tokenizer, options }: Pick<ServerContext, "engine" | "tokenizer" | "options">,
+    context: ServerContext,
     request: GenerateRequest,
     sampling: Pick<
       Sampling,
       "stopStrings" | "stopPatterns" | "trimStop" | "skipSpecialTokens" | "streamInterval"
     >,
+    { id, isStreaming }: { readonly id: string; readonly isStreaming: boolean },
     listener: GenerationListener,
   ) {
-    this.engine = engine;
+    const { engine, tokenizer, requests, options } = context;
+    this.context = context;
     this.request = request;
     this.promptIds = request.promptIds;
     this.listener = listener;
@@ -84,9 +90,12 @@ export class Generation {
     this.stopStrings = new StopStrings(sampling.stopStrings);
     this.stopPatterns = new StopPatterns(sampling.stopPatterns);
     this.trimStop = sampling.trimStop;
+    this.id = id;
+    this.meter = requests.begin(request.promptIds.length, isStreaming);
     this.streamInterval = sampling.streamInterval ?? options.streamInterval;
     this.engineId = engine.submit(request, {
       onAdmitted: (cachedTokens) => {
+        this.meter.admitted(cachedTokens);
         if (this.admissions++ === 0) this.cachedTokens = cachedTokens;
       },
       onPromptLogprobs: (logprobs) => (this.promptLogprobs = logprobs),
@@ -98,20 +107,22 @@ export class Generation {
   /** Ends it without another word to the listener; does nothing once it has ended. */
   abort(): void {
     if (this.finish !== null) return;
-    this.finish = aborted("Aborted");
-    this.engine.abort(this.engineId);
+    this.settle(aborted("Aborted"));
+    this.context.engine.abort(this.engineId);
   }
 
   /** Ends it because its user asks for that; what there is so far stays, and the listener hears of the end. */
   cancel(): void {
     if (this.finish !== null) return;
-    this.engine.abort(this.engineId);
+    this.context.engine.abort(this.engineId);
     const message = this.admissions === 0 ? "Abort in waiting queue" : "Aborted";
+    this.context.log("info", `aborted by /abort_request after ${this.outputIds.length} tokens`);
     this.close(aborted(message, null, null));
   }
 
   private take(token: number, logprob: TokenLogprob | null): void {
     if (this.finish !== null) return; // tokens on their way when it ended
+    this.meter.token();
     this.outputIds.push(token);
     if (logprob !== null) this.outputLogprobs.push(logprob);
     const isStopToken = this.request.stopTokenIds.includes(token);
@@ -147,15 +158,15 @@ export class Generation {
   private stop(matched: string, shown: string, trimmed: boolean): void {
     const delta = trimmed ? shown : shown + this.stopStrings.release() + this.detokenizer.flush();
     this.add(delta);
-    this.finish = { type: "stop", matched };
-    this.engine.abort(this.engineId);
+    this.settle({ type: "stop", matched });
+    this.context.engine.abort(this.engineId);
     this.tell();
   }
 
   /** Ends it as the request's own fault. */
   private giveUp(message: string): void {
-    this.finish = aborted(message, 400, "BadRequestError");
-    this.engine.abort(this.engineId);
+    this.settle(aborted(message, 400, "BadRequestError"));
+    this.context.engine.abort(this.engineId);
     this.tell();
   }
 
@@ -164,7 +175,10 @@ export class Generation {
     if (reason.type === "stop") this.close({ type: "stop", matched: reason.tokenId });
     else if (reason.type === "length") {
       this.close({ type: "length", length: this.outputIds.length });
-    } else this.close(aborted(reason.message));
+    } else {
+      this.context.log("warning", `the engine gave a request up: ${reason.message}`);
+      this.close(aborted(reason.message));
+    }
   }
 
   /** Ends it for the reason given, unless the last of its text completes a stop string. */
@@ -174,7 +188,19 @@ export class Generation {
     const { matched } = this.stopStrings;
     if (matched === null || !this.trimStop) rest += this.stopStrings.release();
     this.add(rest);
-    this.finish = matched === null ? finish : { type: "stop", matched };
+    this.settle(matched === null ? finish : { type: "stop", matched });
     this.tell();
+  }
+
+  /** Sets `finish`, counts the request and has it logged. */
+  private settle(finish: Finish): void {
+    this.finish = finish;
+    const { cachedTokens, outputTokens, seconds } = this.meter.end(finish.type === "abort");
+    if (!this.context.options.logRequests) return;
+    this.context.log(
+      "info",
+      `request ${this.id} ended: ${finish.type}, ${this.promptIds.length} prompt tokens ` +
+        `(${cachedTokens} cached), ${outputTokens} output tokens, ${seconds.toFixed(3)} s`,
+    );
   }
 }

@@ -21,7 +21,8 @@ export async function startServer(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<RunningServer> {
   const app = createApp(context);
-  void context.engine.ended.then(() => (context.phase = "stopping"));
+  const ended = Promise.race([context.engine.ended, context.tokenizer.ended]);
+  void ended.then(() => (context.phase = "stopping"));
   const server = await runtime.serve({
     host,
     port,
@@ -39,6 +40,10 @@ export async function startServer(
       const timer = setTimeout(resolve, graceMs);
       await Promise.race([drained, graceIsOver]);
       clearTimeout(timer);
+      const { running, waiting } = context.engine.load();
+      if (running + waiting > 0) {
+        context.log("warning", `cutting ${running} running and ${waiting} waiting requests`);
+      }
       await server.stop(true);
     },
   };

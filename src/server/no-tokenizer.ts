@@ -18,6 +18,7 @@ export const noTokenizer: ServerTokenizer = {
     stripsLeadingSpace: false,
   },
   hasChatTemplate: false,
+  ended: new Promise(() => {}),
   encodeAll: () => Promise.reject(needsTokenizer("A text")),
   applyChatTemplate: () => Promise.reject(needsTokenizer("A conversation")),
 };

@@ -93,7 +93,7 @@ export function streamChoices(
   chunk: ChunkWriter,
   lastEvents: (generations: readonly Generation[]) => string,
 ): Response {
-  const events = new EventStream(context.log);
+  const events = new EventStream();
   const batch = new Batch(context, jobs, ids, signal, (generation, index, delta) => {
     const fault = abortError(generation);
     if (fault !== null) {

@@ -54,6 +54,11 @@ export class HeldIds {
     ids.forEach((id, i) => all.set(id, this.own[i]!));
   }
 
+  /** The id of the generation at `index`, or of all. */
+  idOf(index: number): string {
+    return this.ids.length === 1 ? this.ids[0]! : this.ids[index]!;
+  }
+
   /** Names a generation of the request by its id: the one at `index`, or the only one. */
   name(generation: Generation, index: number): void {
     const entry = this.own.length === 1 ? this.own[0]! : this.own[index]!;

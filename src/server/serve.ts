@@ -15,6 +15,9 @@ import { loadTokenBytes } from "../tokenizer/source.ts";
 import { printableIds } from "../tokenizer/printable.ts";
 import { UserError } from "../user-error.ts";
 import type { DefaultSampling, ServerContext } from "./context.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { gatherRepeats, type Log, type LogLevel } from "./log.ts";
+import { RequestMetrics } from "./metrics/requests.ts";
 import { startServer, type RunningServer } from "./index.ts";
 import { readChatTemplate } from "./chat-template.ts";
 import type { ChatTemplate } from "./json-template.ts";
@@ -54,7 +57,9 @@ export interface ServeOptions {
   readonly enableCacheReport: boolean;
   readonly chatTemplate: string | null;
   readonly skipTokenizerInit: boolean;
-  readonly logLevel: "error" | "warning" | "info" | "debug";
+  readonly logLevel: LogLevel;
+  readonly logRequests: boolean;
+  readonly decodeLogInterval: number;
 }
 
 interface ServeIo {
@@ -70,8 +75,6 @@ interface ServeIo {
 interface ModelToServe extends ResolvedModel {
   readonly chatTemplate: ChatTemplate | null;
 }
-
-type Log = (level: ServeOptions["logLevel"], line: string) => void;
 
 const maxBodyBytes = 64 * 2 ** 20;
 const bodyStallMs = 30_000;
@@ -89,21 +92,24 @@ export async function runServer(options: ServeOptions, io: ServeIo): Promise<Exi
   log("info", `loading ${model.name}`);
   const [tokenizer, engine] = await load(model, options);
   try {
-    const context = serverContext(model, tokenizer, engine, options, (line) => log("error", line));
+    const context = serverContext(model, tokenizer, engine, options, gatherRepeats(log));
     const server = await listen(context, options);
     context.phase = "ready";
-    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    context.startupSeconds = (performance.now() - startedMs) / 1000;
+    const seconds = context.startupSeconds.toFixed(1);
     log("info", `The server is fired up and ready to roll! (${seconds} s)`);
     io.stdout(
       `servebench: ready at http://${urlHost(options.host)}:${server.port} ` +
         `(${context.model.servedName}, ${engine.device}, ${engine.limits.maxTotalTokens} KV tokens)\n`,
     );
-    const fault = await Promise.race([aborted(io.signal), engine.ended]);
+    const fault = await Promise.race([aborted(io.signal), engine.ended, context.tokenizer.ended]);
     if (fault === null) {
       const { running, waiting } = engine.load();
       log("info", `stopping: ${running} running and ${waiting} waiting requests`);
     } else log("error", `stopping: ${fault}`);
     await server.close(graceMs);
+    context.watch.close();
+    log("info", "stopped");
     return fault === null ? exitCode.success : exitCode.failure;
   } finally {
     await Promise.all([engine.close(), tokenizer?.close()]);
@@ -201,7 +207,7 @@ function serverContext(
   tokenizer: TokenizerClient | null,
   engine: Engine,
   options: ServeOptions,
-  logError: (line: string) => void,
+  log: Log,
 ): ServerContext {
   return {
     engine,
@@ -222,17 +228,31 @@ function serverContext(
       apiKey: options.apiKey,
       maxBodyBytes,
       queueLimit: options.maxQueuedRequests,
+      logRequests: options.logRequests,
       streamInterval: options.streamInterval,
       cacheReport: options.enableCacheReport,
       bodyStallMs,
       skipTokenizer: options.skipTokenizerInit,
     },
+    arguments: argumentsOf(options),
+    watch: new EngineWatch(engine, log, options.decodeLogInterval),
+    requests: new RequestMetrics(),
+    startupSeconds: null,
     phase: "starting",
     running: new RunningRequests(),
     closing: new AbortController(),
     drawSeed: seedSource(options.randomSeed),
-    log: logError,
+    log,
   };
+}
+
+/** The options by the names of their flags, in SGLang's spelling. */
+export function argumentsOf({ apiKey, ...options }: ServeOptions): Record<string, unknown> {
+  const named = Object.entries(options).map(([name, value]) => [
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value,
+  ]);
+  return { ...Object.fromEntries(named), api_key: apiKey === null ? null : "(set)" };
 }
 
 function defaultSampling(generationConfig: Readonly<Record<string, unknown>>): DefaultSampling {
@@ -273,7 +293,7 @@ function userError(error: unknown): unknown {
 }
 
 function logger({ logLevel }: ServeOptions, io: ServeIo): Log {
-  const levels = ["error", "warning", "info", "debug"];
+  const levels: readonly LogLevel[] = ["error", "warning", "info", "debug"];
   const shown = levels.indexOf(logLevel);
   return (level, line) => {
     if (levels.indexOf(level) > shown) return;

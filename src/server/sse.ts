@@ -14,29 +14,29 @@ const headers = {
 
 export const doneEvent = "data: [DONE]\n\n";
 
+/** Why a client gets no more: it has left, or it reads too slowly and was dropped. */
+export type LossReason = "gone" | "slow";
+
 /** One response and its writing side. */
 export class EventStream {
-  private readonly log: (line: string) => void;
   private readonly body: ReadableStream<Uint8Array>;
   private controller!: ReadableStreamDefaultController<Uint8Array>;
-  private onLost = () => {};
+  private onLost: (reason: LossReason) => void = () => {};
   private open = true;
   private unsent = "";
 
-  /** @param log takes a line when the client is dropped. */
-  constructor(log: (line: string) => void) {
-    this.log = log;
+  constructor() {
     this.body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => void (this.controller = controller),
-        cancel: () => this.lost(),
+        cancel: () => this.lost("gone"),
       },
       new ByteLengthQueuingStrategy({ highWaterMark: 0 }),
     );
   }
 
   /** @param onLost called once if the client leaves, or is dropped, before the end. */
-  response(onLost: () => void): Response {
+  response(onLost: (reason: LossReason) => void): Response {
     this.onLost = onLost;
     return new Response(this.body, { headers });
   }
@@ -64,23 +64,21 @@ export class EventStream {
 
   private flush(): void {
     if (!this.open || this.unsent === "") return;
-    const backlogBytes = -(this.controller.desiredSize ?? 0);
-    if (backlogBytes > backlogBytesMax) {
-      this.log(`dropped a client that reads too slowly: ${backlogBytes} bytes were unread`);
+    if ((this.controller.desiredSize ?? 0) < -backlogBytesMax) {
       this.controller.error(); // Bun writes any reason to standard error, with the source around it
-      return this.lost();
+      return this.lost("slow");
     }
     try {
       this.controller.enqueue(encoder.encode(this.unsent));
       this.unsent = "";
     } catch {
-      this.lost(); // the connection went away a moment ago
+      this.lost("gone"); // the connection went away a moment ago
     }
   }
 
-  private lost(): void {
+  private lost(reason: LossReason): void {
     if (!this.open) return;
     this.open = false;
-    this.onLost();
+    this.onLost(reason);
   }
 }

@@ -47,7 +47,13 @@ describe("an adjuster", () => {
 const greedy = { temperature: 0, topP: 1, topK: -1, minP: 0, seed: 0 };
 
 describe("a request's adjustments are checked", () => {
-  const limits = { contextLength: 100, maxTotalTokens: 100, vocabSize: 10 };
+  const limits = {
+    contextLength: 100,
+    maxTotalTokens: 100,
+    pageTokens: 16,
+    maxRunning: 8,
+    vocabSize: 10,
+  };
   const check = (adjustments: Partial<LogitAdjustments>) =>
     checkRequest(
       {

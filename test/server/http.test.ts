@@ -45,6 +45,7 @@ test("a full queue turns requests away with 503", async () => {
   expect(await refused.text()).toBe(
     `{"object":"error","message":"The request queue is full.","type":"503","param":null,"code":503}`,
   );
+  expect(server.logged).toEqual(["warning: turned a request away: The request queue is full."]);
   server.engine.waiting = 1;
   expect((await post(server.url + completion, { prompt: "x" })).status).toBe(200);
 });
@@ -89,7 +90,12 @@ test("a client that leaves aborts its request, and only its own", async () => {
   }
   engine.script = alphabet;
   expect((await post(server.url + completion, { prompt: "x" })).status).toBe(200);
-  expect(server.logged).toEqual([]);
+  expect(server.logged.length).toBe(5);
+  for (const line of server.logged) {
+    expect(line).toMatch(
+      /^info: the client has gone: aborted [12] of [12] generations after \d+ tokens$/,
+    );
+  }
 });
 
 test("a client that leaves within its body is no fault of the server", async () => {
@@ -119,8 +125,9 @@ test("a client that does not read is dropped and its request aborted", async () 
   );
   await until(() => engine.aborted.length > 0);
   expect(engine.load().running).toBe(0);
-  const dropped = /^dropped a client that reads too slowly: \d+ bytes were unread$/;
-  expect(server.logged).toEqual([expect.stringMatching(dropped)]);
+  expect(server.logged).toEqual([
+    expect.stringMatching(/^warning: the client reads too slowly and was dropped: aborted 1 of 1/),
+  ]);
   socket.destroy();
   expect((await post(server.url + completion, { prompt: "x" })).status).toBe(200);
 });

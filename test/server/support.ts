@@ -11,6 +11,9 @@ import type {
 } from "../../src/engine/api.ts";
 import { idleLoad } from "../../src/engine/totals.ts";
 import type { ServerContext, ServerTokenizer } from "../../src/server/context.ts";
+import { EngineWatch } from "../../src/server/engine-watch.ts";
+import type { Log } from "../../src/server/log.ts";
+import { RequestMetrics } from "../../src/server/metrics/requests.ts";
 import { type RunningServer, startServer } from "../../src/server/index.ts";
 import { RunningRequests } from "../../src/server/running.ts";
 import { seedSource } from "../../src/server/sampling.ts";
@@ -29,6 +32,7 @@ export const bytesOf = (text: string): number[] => [...encoder.encode(text)];
 export const tokenizer: ServerTokenizer = {
   bytes: tokenBytes(),
   hasChatTemplate: true,
+  ended: new Promise(() => {}),
   async encodeAll(texts, { addSpecialTokens = true } = {}) {
     return texts.map((text) => {
       if (text.startsWith("<s>")) return Int32Array.of(bos, ...bytesOf(text.slice(3)));
@@ -75,7 +79,8 @@ interface Running {
 
 /** Each turn of the event loop gives every running request its next token. */
 export class ScriptedEngine implements Engine {
-  limits = { contextLength: 200, maxTotalTokens: 400, vocabSize };
+  limits = { contextLength: 200, maxTotalTokens: 400, pageTokens: 16, maxRunning: 128, vocabSize };
+  readonly memory = { weightBytes: 2 ** 30, kvCacheBytes: 2 ** 29 };
   readonly device = "scripted";
   readonly #end = Promise.withResolvers<string>();
   readonly ended = this.#end.promise;
@@ -106,6 +111,12 @@ export class ScriptedEngine implements Engine {
   load() {
     return { ...idleLoad, running: this.running.size, waiting: this.waiting };
   }
+
+  loads() {
+    return [this.load()];
+  }
+
+  observe(): void {}
 
   async flushCache(): Promise<boolean> {
     return this.running.size === 0;
@@ -179,6 +190,7 @@ export function testContext(
   model: Partial<ServerContext["model"]> = {},
 ): ServerContext & { logged: string[] } {
   const logged: string[] = [];
+  const log: Log = (level, line) => void logged.push(`${level}: ${line}`);
   return {
     engine,
     tokenizer,
@@ -199,17 +211,22 @@ export function testContext(
       apiKey: null,
       maxBodyBytes: 1 << 20,
       queueLimit: null,
+      logRequests: false,
       streamInterval: 1,
       cacheReport: false,
       bodyStallMs: 30_000,
       skipTokenizer: false,
       ...options,
     },
+    arguments: {},
+    watch: new EngineWatch(engine, log, 40),
+    requests: new RequestMetrics(),
+    startupSeconds: 1,
     phase: "ready",
     running: new RunningRequests(),
     closing: new AbortController(),
     drawSeed: seedSource(null),
-    log: (line) => void logged.push(line),
+    log,
     logged,
   };
 }

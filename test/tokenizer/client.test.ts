@@ -65,6 +65,7 @@ test("closing rejects what is open and what comes later", async () => {
   await expect(open).rejects.toThrow("closed");
   await closed;
   await expect(closing.encode("a")).rejects.toThrow("closed");
+  expect(await closing.ended).toBe("the tokenizer is closed");
 });
 
 test("printable ids are seen alone and hold no control or special token", () => {

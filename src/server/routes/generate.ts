@@ -348,7 +348,7 @@ function stream(
   ids: HeldIds,
   signal: AbortSignal,
 ): Response {
-  const events = new EventStream(context.log);
+  const events = new EventStream();
   const batch = new Batch(context, jobs, ids, signal, (_generation, index) => {
     const answer = answerOf(context, request, jobs, batch.generations, index);
     const event = dataEvent(request.isList ? { ...answer, index } : answer);
