@@ -32,7 +32,7 @@ export function openFilesMax(pid: number | "self"): number {
 
 /** The server's samples by name, without labels (those of several series are added). */
 export async function metrics(url: string): Promise<ReadonlyMap<string, number>> {
-  const response = await fetch(`${url}/metrics`);
+  const response = await fetch(`${url}/metrics`, { keepalive: false });
   if (!response.ok) throw new Error(`/metrics answers ${response.status}`);
   const samples = new Map<string, number>();
   for (const [, name, value] of (await response.text()).matchAll(/^([\w:]+)(?:\{.*\})? (\S+)/gm)) {

@@ -10,7 +10,6 @@ export interface Answer {
   /** Only where the endpoint tells. */
   ids: readonly number[] | null;
   tokens: number | null;
-  retractions: number;
 }
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- JSON of another program */
@@ -22,7 +21,6 @@ const empty = (): Answer => ({
   matched: null,
   ids: null,
   tokens: null,
-  retractions: 0,
 });
 
 /** Of a whole reply under status 200. @throws Error that says what does not fit. */
@@ -58,7 +56,6 @@ function takeNative(answer: Answer | undefined, item: Json): void {
   answer.text = item.text;
   answer.ids = item.output_ids;
   answer.tokens = item.output_ids.length;
-  answer.retractions = item.meta_info.num_retractions;
   if (finish === null) return;
   if (finish.type === "abort") throw new Error(`aborted: ${finish.message}`);
   answer.finish = finish.type;

@@ -21,7 +21,6 @@ export interface Client {
   readonly make: RequestMaker;
   /** Takes answers that are to be compared later. */
   keep(sample: Sample): void;
-  noteRetractions(count: number): void;
   /** The server has been told to stop: requests may be turned away and cut. */
   readonly ending: () => boolean;
 }
@@ -76,7 +75,6 @@ async function complete(client: Client, connection: Connection, request: ValidRe
   const reply = await connection.reply(patienceMs);
   if (client.ending()) return endingOutcome(reply);
   const answers = answersIn(request, reply);
-  client.noteRetractions(answers.reduce((sum, { retractions }) => sum + retractions, 0));
   if (request.repeatable) client.keep({ request, essence: essence(answers) });
   return "complete";
 }
@@ -165,7 +163,16 @@ async function rubbish({ dice }: Client, connection: Connection): Promise<string
   return "left";
 }
 
-const readings = ["/health", "/v1/models", "/get_model_info", "/flush_cache"];
+const readings = [
+  "/health",
+  "/health_generate",
+  "/v1/models",
+  "/v1/loads",
+  "/get_model_info",
+  "/get_server_info",
+  "/metrics",
+  "/flush_cache",
+];
 
 async function read(client: Client, connection: Connection): Promise<string> {
   const path = client.dice.pick(readings);
