@@ -19,7 +19,7 @@ import { run, startServer, type RunningServer } from "../../test/support/binary.
 import { AcceptWatch } from "./accept-watch.ts";
 import { Dice } from "./chaos-clients/dice.ts";
 import { header } from "./report.ts";
-import { mib, processFigures } from "./server-process.ts";
+import { metrics, mib, processFigures } from "./server-process.ts";
 import { gapsOf, timedGenerate, type TimedReply } from "./timed-request.ts";
 
 const { values } = parseArgs({
@@ -61,7 +61,7 @@ async function withServer<T>(flags: string, body: (server: RunningServer) => Pro
 
 interface Meta {
   readonly output_ids: readonly number[];
-  readonly meta_info: { readonly cached_tokens: number; readonly num_retractions: number };
+  readonly meta_info: { readonly cached_tokens: number };
 }
 
 function generate(server: RunningServer, prompt: readonly number[], length: number, more = {}) {
@@ -141,17 +141,18 @@ async function chunked(): Promise<Row[]> {
 /** 64 requests of 256 tokens in and 512 out, in a large pool and in one of 4,096 tokens. */
 async function retraction(): Promise<Row[]> {
   const prompts = Array.from({ length: 64 }, () => ids(256));
+  let retractions = 0;
   const askAll = (poolTokens: number) =>
     withServer(`--model-path preset:tiny --max-total-tokens ${poolTokens}`, async (server) => {
       const asked = prompts.map((prompt, i) =>
         generate(server, prompt, 512, i % 2 === 0 ? {} : { temperature: 1, sampling_seed: i }),
       );
       const replies = await Promise.all(asked.map(({ reply }) => reply));
+      retractions = (await metrics(server.url)).get("sglang:num_retracted_requests_total")!;
       return replies.filter(({ complete }) => complete).map(({ lastEvent }) => lastEvent as Meta);
     });
   const large = await askAll(65_536);
   const small = await askAll(4096);
-  const retractions = small.reduce((sum, { meta_info }) => sum + meta_info.num_retractions, 0);
   const same = idsOf(large) === idsOf(small);
   return [
     {
@@ -314,9 +315,9 @@ const penalties = {
   blockedTokenIds: [],
 };
 
-/** The engine without HTTP, so that the time is that of its own thread: 256 requests that generate. */
+/** The server with 256 streams, then the engine without HTTP, so that the time is that of its own thread alone. */
 async function host(): Promise<Row[]> {
-  const rows: Row[] = [];
+  const rows = [await hostOfServer()];
   for (const device of ["null", "cpu"] as const) {
     for (const adjustments of [null, penalties]) {
       const tokens = device === "null" ? 1000 : 200;
@@ -330,6 +331,26 @@ async function host(): Promise<Row[]> {
     }
   }
   return rows;
+}
+
+async function hostOfServer(): Promise<Row> {
+  const flags = "--model-path preset:tiny --max-running-requests 256";
+  return withServer(flags, async (server) => {
+    const running = Array.from({ length: 256 }, () => generate(server, ids(32), 200));
+    await Promise.all(running.map(({ begun }) => begun));
+    await sleep(2000);
+    const info = (await (await fetch(`${server.url}/get_server_info`)).json()) as {
+      internal_states: [{ num_running_reqs: number; host_time_per_step_us: { recent: number } }];
+    };
+    for (const { cancel } of running) cancel();
+    const [{ num_running_reqs: count, host_time_per_step_us: us }] = info.internal_states;
+    return {
+      what: "host time per step as /get_server_info says it, cpu: running requests; recent",
+      measured: `${count}; ${(us.recent / 1000).toFixed(2)} ms`,
+      bar: "256; < 1 ms",
+      met: count === 256 && us.recent < 1000,
+    };
+  });
 }
 
 async function idlePerStep(
