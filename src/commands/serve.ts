@@ -21,7 +21,7 @@ const speedOnly = {
   "disable-regex-jump-forward": "regular expressions are not built yet",
   "attention-reduce-in-fp32": "attention always accumulates in fp32",
   "enable-p2p-check": "there is one device",
-  "efficient-weight-load": "weights are mapped, never copied",
+  "efficient-weight-load": "weights are mapped, then laid out for the kernels one by one",
 } as const;
 type SpeedOnly = keyof typeof speedOnly;
 
