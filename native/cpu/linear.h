@@ -36,6 +36,7 @@ struct Fp32Weight {
   template <int R>
   SB_INLINE void add(const X* x, const uint32_t* weight, F (&sum)[R][kVectors]) {
     F w[kVectors];
+#pragma GCC unroll 4
     for (int j = 0; j < kVectors; j++) w[j] = load((const float*)weight + j * kWidth);
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
@@ -76,14 +77,17 @@ struct Bf16Weight {
   template <int R>
   SB_INLINE void add(const X* x, const uint32_t* weight, F (&sum)[R][kVectors]) {
     I pairs[kVectors];
-    memcpy(pairs, weight, sizeof pairs);
     F w[kVectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; j++) pairs[j] = (I)load((const float*)weight + j * kWidth);
+#pragma GCC unroll 4
     for (int j = 0; j < kVectors; j++) w[j] = (F)(pairs[j] << 16);
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; j++) sum[i][j] = fma(set1(x[i].low), w[j], sum[i][j]);
     }
+#pragma GCC unroll 4
     for (int j = 0; j < kVectors; j++) w[j] = (F)(pairs[j] & (int32_t)0xffff0000);
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
@@ -141,8 +145,10 @@ __attribute__((noinline)) void linear_tile(const Linear& l, int m, int panel) {
   const uint32_t* w = (const uint32_t*)l.weight + (int64_t)panel * l.units * kPanelRows;
   int n = panel * kPanelRows, columns = l.N - n < kPanelRows ? l.N - n : kPanelRows;
   F sum[R][kVectors];
+#pragma GCC unroll 4
   for (int j = 0; j < kVectors; j++) {
     F bias = l.bias ? load_columns(l.bias + n, columns, j) : F{};
+#pragma GCC unroll 16
     for (int i = 0; i < R; i++) sum[i][j] = bias;
   }
   for (int u = 0; u < l.units; u++, x += R, w += kPanelRows) {
@@ -151,7 +157,9 @@ __attribute__((noinline)) void linear_tile(const Linear& l, int m, int panel) {
     P::template add<R>(x, w, sum);
   }
   float* y = l.y + (int64_t)m * l.N + n;
+#pragma GCC unroll 16
   for (int i = 0; i < R; i++, y += l.N) {
+#pragma GCC unroll 4
     for (int j = 0; j < kVectors; j++) store_columns(y, columns, j, sum[i][j]);
   }
 }
