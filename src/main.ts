@@ -1,7 +1,8 @@
 /** Looks the command up in the command table and runs it; nothing else. */
-import { exitCode, type CommandIo } from "./commands/command.ts";
+import type { CommandIo } from "./commands/command.ts";
 import { commandHelp, programHelp } from "./commands/help.ts";
 import { commands, findCommand } from "./commands/index.ts";
+import { exitCode } from "./exit-code.ts";
 import { nearest } from "./nearest.ts";
 import { UsageError, UserError } from "./user-error.ts";
 import { version } from "./version.ts";

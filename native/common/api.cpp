@@ -153,7 +153,7 @@ int check_limits(const int32_t* limits, Limits* out) {
 bool allocate_slot(Program& p, Slot& slot) {
   const Limits& m = p.limits;
   size_t words = step_words_max(m), results = result_words_max(m);
-  if (!slot.memory.allocate(4 * (words + results + 2 * (size_t)m.tokens + 2 * (size_t)m.rows + 1))) return false;
+  if (!slot.memory.allocate(4 * (words + results + 2 * (size_t)m.tokens + 3 * (size_t)m.rows + 1))) return false;
   int32_t* at = reinterpret_cast<int32_t*>(slot.memory.data);
   auto take = [&at](size_t n) { return (at += n) - n; };
   slot.words = take(words);
@@ -162,40 +162,45 @@ bool allocate_slot(Program& p, Slot& slot) {
   slot.step.kv_slot = take(m.tokens);
   slot.step.top_begin = take(m.rows + 1);
   slot.step.adjust_at = take(m.rows);
+  slot.step.asked_at = take(m.rows);
   slot.program = &p;
   p.memory_bytes += slot.memory.bytes;
   return true;
 }
 
-// Room for a step's adjustments. No limit of the program says how long they can be, so it doubles when it must.
-bool reserve_adjustments(Program& p, Slot& slot, size_t words) {
-  size_t before = slot.adjust_memory.bytes, bytes = 4 * words;
+// Room for a step's adjustments and asked tokens. No limit of the program says how long they can be, so it doubles
+// when it must.
+bool reserve_tail(Program& p, Slot& slot, size_t words) {
+  size_t before = slot.tail_memory.bytes, bytes = 4 * words;
   if (bytes > before) {
     Memory larger;
     if (!larger.allocate(bytes > 2 * before ? bytes : 2 * before)) return false;
-    slot.adjust_memory.release();
-    slot.adjust_memory = larger;
+    slot.tail_memory.release();
+    slot.tail_memory = larger;
     p.memory_bytes += larger.bytes - before;
     p.device->memory_bytes += larger.bytes - before;
   }
-  slot.step.adjust = reinterpret_cast<int32_t*>(slot.adjust_memory.data);
   return true;
 }
 
-// Copies the words of a step into its slot, the adjustments at their end apart.
+// Copies the words of a step into its slot, the adjustments and asked tokens at their end apart.
 int copy_step(Program& p, Slot& slot, const int32_t* step, int count) {
-  int adjustments = count > SB_STEP_HEADER ? step[5] : 0;
-  if (adjustments < 0 || adjustments > count) {
-    return fail("step: words of adjustments: expected 0..%d, got %d", count, adjustments);
+  bool has_header = count > SB_STEP_HEADER;
+  int64_t adjustments = has_header ? step[5] : 0, asked = has_header ? step[6] : 0;
+  if (adjustments < 0 || asked < 0 || adjustments + asked > count) {
+    return fail("step: words of adjustments and of asked tokens: expected 0..%d together, got %lld and %lld", count,
+                (long long)adjustments, (long long)asked);
   }
-  int fixed = count - adjustments;
+  size_t tail = (size_t)(adjustments + asked), fixed = (size_t)count - tail;
   size_t most = step_words_max(p.limits);
-  if (fixed < 0 || (size_t)fixed > most) {
-    return fail("step: expected at most %zu words before the adjustments, got %d", most, fixed);
+  if (count < 0 || fixed > most) {
+    return fail("step: expected at most %zu words before the adjustments, got %d", most, count < 0 ? count : (int)fixed);
   }
-  if (!reserve_adjustments(p, slot, (size_t)adjustments)) return fail("step: out of memory for its adjustments");
-  memcpy(slot.words, step, (size_t)fixed * sizeof(int32_t));
-  if (adjustments) memcpy(slot.step.adjust, step + fixed, (size_t)adjustments * sizeof(int32_t));
+  if (!reserve_tail(p, slot, tail)) return fail("step: out of memory for its adjustments");
+  slot.step.adjust = reinterpret_cast<int32_t*>(slot.tail_memory.data);
+  slot.step.asked = slot.step.adjust + adjustments;
+  memcpy(slot.words, step, fixed * sizeof(int32_t));
+  if (tail) memcpy(slot.step.adjust, step + fixed, tail * sizeof(int32_t));
   return 0;
 }
 
@@ -204,7 +209,7 @@ void release_compiled(Program& p) {
   backend::release(p);
   for (Slot& slot : p.slots) {
     slot.memory.release();
-    slot.adjust_memory.release();
+    slot.tail_memory.release();
   }
   for (Cache& cache : p.caches) cache.memory.release();
   free(p.previous_tokens);

@@ -91,19 +91,23 @@ static_assert(sizeof(Adjustment) == SB_ADJUST_WORDS * sizeof(int32_t));
 
 // A step as sb_run describes it, and what is derived from it. Pointers into its slot.
 struct Step {
-  int tokens, requests, rows, table_entries, adjust_words;
+  int tokens, requests, rows, table_entries, adjust_words, asked_words;
   int32_t* ids;  // resolved before the backend runs: -1 (NaN) or an id
   const int32_t *begin, *start, *pages, *table, *rows_of, *sampling;
   int32_t* adjust;     // token -1-j resolved before the backend runs
+  const int32_t* asked;
   int32_t* position;   // of each token
   int32_t* kv_slot;    // of each token: page * SB_PAGE_TOKENS + slot in it
   int32_t* results;    // as sb_wait writes them
-  int32_t* top_begin;  // [rows + 1], where in results a row's alternatives begin
+  int32_t* top_begin;  // [rows + 1], where in results a row's alternatives begin; its asked tokens follow them
   int32_t* adjust_at;  // [rows], where in adjust a row's record begins; -1: it has none
+  int32_t* asked_at;   // [rows], where in asked a row's record begins; -1: it has none
 
   const int32_t* row_sampling(int row) const { return sampling + row * SB_ROW_WORDS; }
   int32_t* row_result(int row) const { return results + row * SB_RESULT_WORDS; }
   int32_t* row_top(int row) const { return results + top_begin[row]; }
+  int row_asked_count(int row) const { return asked_at[row] < 0 ? 0 : asked[asked_at[row] + 1]; }
+  const int32_t* row_asked(int row) const { return asked_at[row] < 0 ? nullptr : asked + asked_at[row] + SB_ASKED_WORDS; }
   Adjustment* adjustment(int at) const { return reinterpret_cast<Adjustment*>(adjust + at); }
   const Adjustment* row_adjustment(int row) const { return adjust_at[row] < 0 ? nullptr : adjustment(adjust_at[row]); }
 };
@@ -115,7 +119,7 @@ struct Slot {
   Program* program;
   Slot* next;  // in the driver's queue
   Memory memory;
-  Memory adjust_memory;  // as large as the longest adjustments so far
+  Memory tail_memory;  // adjustments and asked tokens: as large as the longest so far
   int32_t* words;
   Step step;
   int result_words;

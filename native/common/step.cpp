@@ -10,7 +10,7 @@ static size_t step_words(int64_t T, int64_t R, int64_t L, int64_t W) {
   return SB_STEP_HEADER + T + (R + 1) + R + (R + 1) + W + L + L * SB_ROW_WORDS;
 }
 size_t step_words_max(const Limits& m) { return step_words(m.tokens, m.requests, m.rows, m.table); }
-size_t result_words_max(const Limits& m) { return (size_t)m.rows * (SB_RESULT_WORDS + 2 * SB_TOP_MAX); }
+size_t result_words_max(const Limits& m) { return (size_t)m.rows * (SB_RESULT_WORDS + 2 * (SB_TOP_MAX + SB_ASKED_MAX)); }
 
 static int check_count(const char* what, int least, int most, int got) {
   if (got >= least && got <= most) return 0;
@@ -31,15 +31,15 @@ static int check_header(const Program& p, const int32_t* words, int count, Step&
   s.rows = words[3];
   s.table_entries = words[4];
   s.adjust_words = words[5];
+  s.asked_words = words[6];
   if (check_count("tokens", 1, m.tokens, s.tokens)) return -1;
   if (check_count("requests", 1, m.requests < s.tokens ? m.requests : s.tokens, s.requests)) return -1;
   if (check_count("logits rows", 0, m.rows, s.rows)) return -1;
   if (check_count("page-table entries", 1, m.table, s.table_entries)) return -1;
   if (check_count("words of adjustments", 0, p.sample_values ? INT32_MAX : 0, s.adjust_words)) return -1;
-  for (int i = 6; i < SB_STEP_HEADER; i++) {
-    if (check_at("header", i, 0, 0, words[i])) return -1;
-  }
-  size_t expected = step_words(s.tokens, s.requests, s.rows, s.table_entries) + s.adjust_words;
+  if (check_count("words of asked tokens", 0, p.sample_values ? INT32_MAX : 0, s.asked_words)) return -1;
+  if (check_at("header", 7, 0, 0, words[7])) return -1;
+  size_t expected = step_words(s.tokens, s.requests, s.rows, s.table_entries) + s.adjust_words + (size_t)s.asked_words;
   if ((size_t)count != expected) return fail("step: expected %zu words, got %d", expected, count);
   return 0;
 }
@@ -161,6 +161,27 @@ static int check_adjustments(const Program& p, Step& s) {
   return 0;
 }
 
+static int check_asked(const Program& p, Step& s) {
+  for (int row = 0; row < s.rows; row++) s.asked_at[row] = -1;
+  for (int at = 0, least_row = 0; at < s.asked_words;) {
+    int left = s.asked_words - at;
+    if (left < SB_ASKED_WORDS) return fail("step: asked tokens: expected %d words more, got %d", SB_ASKED_WORDS, left);
+    int row = s.asked[at], count = s.asked[at + 1];
+    if (check_at("asked tokens: row at word", at, least_row, s.rows - 1, row)) return -1;
+    if (check_at("asked tokens of row", row, 1, SB_ASKED_MAX, count)) return -1;
+    if (left - SB_ASKED_WORDS < count) {
+      return fail("step: asked tokens of row %d: expected %d, got %d", row, count, left - SB_ASKED_WORDS);
+    }
+    for (int i = 0; i < count; i++) {
+      if (check_at("asked token", i, 0, p.sample_values - 1, s.asked[at + SB_ASKED_WORDS + i])) return -1;
+    }
+    s.asked_at[row] = at;
+    least_row = row + 1;
+    at += SB_ASKED_WORDS + count;
+  }
+  return 0;
+}
+
 static void set_arrays(int32_t* words, Step& s) {
   int32_t* at = words + SB_STEP_HEADER;
   auto take = [&at](int n) { return (at += n) - n; };
@@ -184,7 +205,7 @@ int read_step(const Program& p, int32_t* words, int count, Step& s) {
     if (check_at("rows", i, i ? s.rows_of[i - 1] : 0, s.tokens - 1, s.rows_of[i])) return -1;
     if (p.sample_values && check_sampling(p, s, i)) return -1;
   }
-  return check_adjustments(p, s);
+  return check_adjustments(p, s) || check_asked(p, s) ? -1 : 0;
 }
 
 int plan_results(const Program& p, Step& s) {
@@ -192,7 +213,7 @@ int plan_results(const Program& p, Step& s) {
   int at = s.rows * SB_RESULT_WORDS;
   for (int row = 0; row < s.rows; row++) {
     s.top_begin[row] = at;
-    at += 2 * s.row_sampling(row)[8];
+    at += 2 * (s.row_sampling(row)[8] + s.row_asked_count(row));
   }
   return at;
 }

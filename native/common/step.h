@@ -4,12 +4,12 @@
 
 namespace sb {
 
-// Words of the largest step without its adjustments, and of its results.
+// Words of the largest step without its adjustments and asked tokens, and of its results.
 size_t step_words_max(const Limits& limits);
 size_t result_words_max(const Limits& limits);
 
 // Checks every word of a step against the program; `step` then has its counts and points into words. Its adjustments
-// stand where step.adjust points.
+// and asked tokens stand where step.adjust and step.asked point.
 int read_step(const Program& program, int32_t* words, int count, Step& step);
 
 // Fills top_begin; returns how many words the results take.

@@ -203,7 +203,7 @@ struct Runner {
       float* logits = const_cast<float*>(in.a) + (int64_t)row * in.cols;  // no operation reads them after this one
       if (const Adjustment* a = step.row_adjustment(row)) adjust(*a, logits);
       kernels.sample({logits, in.cols, step.row_sampling(row), step.row_result(row), step.row_top(row),
-                      code.scratch + thread * code.scratch_bytes});
+                      step.row_asked(row), step.row_asked_count(row), code.scratch + thread * code.scratch_bytes});
     });
   }
 

@@ -41,7 +41,9 @@ struct Sample {
   int count;                // V
   const int32_t* sampling;  // SB_ROW_WORDS words
   int32_t* result;          // SB_RESULT_WORDS words
-  int32_t* top;
+  int32_t* top;             // alternatives, then asked tokens
+  const int32_t* asked;
+  int asked_count;
   uint8_t* scratch;  // sample_scratch(V) bytes
 };
 

@@ -267,6 +267,11 @@ void answer_nothing(const Sample& s) {
     s.top[2 * i] = -1;
     s.top[2 * i + 1] = float_word(NAN);
   }
+  for (int i = 0; i < s.asked_count; i++) {
+    int32_t* asked = s.top + 2 * (s.sampling[8] + i);
+    asked[0] = s.asked[i];
+    asked[1] = float_word(NAN);
+  }
 }
 
 void report(const Sample& s, const Softmax& softmax, double total) {
@@ -282,18 +287,23 @@ void report(const Sample& s, const Softmax& softmax, double total) {
     s.top[2 * i] = top[i].id;
     s.top[2 * i + 1] = logprob(top[i].logit);
   }
+  for (int i = 0; i < s.asked_count; i++) {
+    int32_t* asked = s.top + 2 * (wanted + i);
+    asked[0] = s.asked[i];
+    asked[1] = logprob(s.logits[s.asked[i]]);
+  }
 }
 
 void sample(const Sample& s) {
   float temperature;
   memcpy(&temperature, &s.sampling[1], 4);
   bool drawn = s.sampling[0] < 0 && temperature > 0;
-  bool reported = s.sampling[8] > 0 || s.sampling[9];
+  bool reported = s.sampling[8] > 0 || s.sampling[9] || s.asked_count > 0;
   SampleScratch scratch = scratch_of(s);
 
   s.result[1] = float_word(NAN);
   s.result[2] = s.sampling[8];
-  s.result[3] = 0;
+  s.result[3] = s.asked_count;
   float most = row_max(s.logits, s.count);
   if (__builtin_isnan(most)) return answer_nothing(s);
 

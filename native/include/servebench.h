@@ -25,11 +25,13 @@ extern "C" {
 
 #define SB_API __attribute__((visibility("default")))
 
-#define SB_ABI_VERSION 2
+#define SB_ABI_VERSION 3
 /* Tokens in a KV page. */
 #define SB_PAGE_TOKENS 16
 /* Most alternatives reported with a sampled token. */
 #define SB_TOP_MAX 20
+/* Most tokens whose logprobs a row may be asked for by name. */
+#define SB_ASKED_MAX 128
 /* Most steps of one program that may be out: run, but not waited for. */
 #define SB_STEPS_MAX 4
 
@@ -114,7 +116,7 @@ SB_API int32_t sb_compile(int32_t program);
 
 /*
  * Starts a step; returns a ticket > 0. step (SB_STEP_HEADER words, then the arrays in this order):
- *   header       {SB_ABI_VERSION, T, R, L, W, A, 0, 0}
+ *   header       {SB_ABI_VERSION, T, R, L, W, A, Q, 0}
  *   ids[T]       token ids; -1-j means: the token sampled for row j of the preceding step of this program (if that
  *                row has none, -1, the values of this token are NaN, and so its rows will have none either)
  *   begin[R+1]   request r owns tokens begin[r] .. begin[r+1) ; begin[0] = 0, begin[R] = T, none empty
@@ -125,6 +127,7 @@ SB_API int32_t sb_compile(int32_t program);
  *   rows[L]      token index (0..T) of each logits row, ascending; equal ones are several draws from one row
  *   sampling[L * SB_ROW_WORDS]  see below
  *   adjust[A]    adjustments of rows, see below; rows without any take no words
+ *   asked[Q]     tokens whose logprobs rows are asked for, see below; rows without any take no words
  */
 #define SB_STEP_HEADER 8
 SB_API int32_t sb_run(int32_t program, const int32_t* step, int32_t count);
@@ -167,8 +170,15 @@ SB_API int32_t sb_run(int32_t program, const int32_t* step, int32_t count);
 #define SB_ADJUST_WORDS 6
 
 /*
- * Waits for a step and writes, for each row, SB_RESULT_WORDS words {token, logprob bits, top count, 0}, then, row by
- * row, the alternatives as {token, logprob bits}, most likely first. Logprobs that were not asked for are NaN.
+ * Asked tokens of a row: a record of SB_ASKED_WORDS + N words, {row, N, token x N} with N in 1 .. SB_ASKED_MAX, at
+ * most one a row, in ascending order of row; tokens in any order. With them the row's own logprob is reported, too.
+ */
+#define SB_ASKED_WORDS 2
+
+/*
+ * Waits for a step and writes, for each row, SB_RESULT_WORDS words {token, logprob bits, top count, N}, then, row by
+ * row, the alternatives as {token, logprob bits}, most likely first, and in the same form the N asked tokens in the
+ * order of their record. Logprobs that were not asked for are NaN.
  * Returns the words written: 0 for a program without SB_OP_SAMPLE. Each ticket is waited for once, in order.
  */
 #define SB_RESULT_WORDS 4

@@ -4,7 +4,7 @@
 // id and of the context before it, read through the page table. The token of a row is a hash of the context and,
 // where a token is drawn (temperature > 0), of the row's seed; modulo the vocabulary. So a token tells whether the
 // whole sequence before it, cached pages and all, was where the page table said. Alternative i is the token after
-// it by i, with logprob -1 - i; a target has logprob -1. Adjustments are checked as on any backend and change
+// it by i, with logprob -1 - i, and so is an asked token; a target has logprob -1. Adjustments are checked as on any backend and change
 // nothing.
 #include <math.h>
 #include <time.h>
@@ -64,14 +64,21 @@ void answer(const Step& step, int row, const uint32_t* cache, int vocabulary) {
   const int32_t* sampling = step.row_sampling(row);
   int32_t* result = step.row_result(row);
   int count = sampling[8];
-  bool wanted = count > 0 || sampling[9];
+  int asked_count = step.row_asked_count(row);
+  bool wanted = count > 0 || sampling[9] || asked_count > 0;
   result[0] = token_of(step, row, cache, vocabulary);
   result[1] = float_word(wanted ? -1.0f : NAN);
   result[2] = count;
-  result[3] = 0;
+  result[3] = asked_count;
   for (int i = 0; i < count; i++) {
     step.row_top(row)[2 * i] = (int32_t)(((int64_t)result[0] + i) % vocabulary);
     step.row_top(row)[2 * i + 1] = float_word(-1.0f - (float)i);
+  }
+  for (int i = 0; i < asked_count; i++) {
+    int32_t* asked = step.row_top(row) + 2 * (count + i);
+    int32_t token = step.row_asked(row)[i];
+    asked[0] = token;
+    asked[1] = float_word(-1.0f - (float)(((int64_t)token - result[0] + vocabulary) % vocabulary));
   }
 }
 

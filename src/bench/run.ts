@@ -11,6 +11,7 @@ import { conversationsPath } from "./datasets/conversations.ts";
 import type { HubFile } from "./datasets/conversations.ts";
 import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
+import { exitCode, type ExitCode } from "../exit-code.ts";
 import { UserError, UsageError } from "../user-error.ts";
 import { requestTimeoutMs, runLoad } from "./load.ts";
 import type { LoadPlan, LoadResult, PreparedRequest } from "./load.ts";
@@ -57,8 +58,8 @@ export interface BenchRun {
 }
 
 export interface BenchOutcome {
-  /** 0 all done; 1 no request of a run succeeded; 130 interrupted. */
-  readonly exitCode: 0 | 1 | 130;
+  /** Failure: no request of a run succeeded. */
+  readonly exitCode: ExitCode;
   readonly runs: readonly BenchRun[];
   /** Where the result lines lie; null when there are none. */
   readonly outputFile: string | null;
@@ -92,9 +93,9 @@ export async function runBench(options: BenchOptions, io: BenchIo): Promise<Benc
     runs.push(run);
   }
   const outputFile = bench && runs.length > 0 ? bench.outputFile : null;
-  if (io.signal.aborted) return { exitCode: 130, runs, outputFile };
+  if (io.signal.aborted) return { exitCode: exitCode.interrupted, runs, outputFile };
   const failed = runs.some((run) => run.metrics.completed === 0);
-  return { exitCode: failed ? 1 : 0, runs, outputFile };
+  return { exitCode: failed ? exitCode.failure : exitCode.success, runs, outputFile };
 }
 
 /** The name of the first model that a server lists. @throws UserError */

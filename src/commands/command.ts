@@ -1,9 +1,6 @@
 /** A command of the program: one row of the table in `index.ts`. */
 import { parseFlags, type Flags, type FlagValues } from "./flags.ts";
 
-/** Exit codes of every command. */
-export const exitCode = { success: 0, failure: 1, usage: 2, gate: 3, interrupted: 130 } as const;
-
 /** Where a command talks to its user. */
 export interface CommandIo {
   stdout(text: string): void;

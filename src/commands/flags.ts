@@ -22,6 +22,8 @@ export interface Flag<T> {
   readonly extension: boolean;
   /** Collects every occurrence into a list. */
   readonly repeated: boolean;
+  /** Takes all words up to the next flag (argparse's nargs="*"); the value is a list. */
+  readonly variadic: boolean;
   /** Parses one value; throws a UsageError that completes the sentence "--name: ...". */
   parse(text: string): unknown;
 }
@@ -49,7 +51,12 @@ function flag<T>(
   placeholder: string | null,
   defaultValue: T,
   parse: (text: string) => unknown,
-  more: Common & { choices?: readonly string[]; repeated?: boolean; required?: boolean } = {},
+  more: Common & {
+    choices?: readonly string[];
+    repeated?: boolean;
+    variadic?: boolean;
+    required?: boolean;
+  } = {},
 ): Flag<T> {
   return {
     help,
@@ -60,6 +67,7 @@ function flag<T>(
     choices: more.choices ?? null,
     extension: more.extension ?? false,
     repeated: more.repeated ?? false,
+    variadic: more.variadic ?? false,
     parse,
   };
 }
@@ -81,17 +89,25 @@ export function textListFlag(
   return flag<readonly string[]>(help, placeholder, [], (s) => s, { ...more, repeated: true });
 }
 
+export function intsFlag(help: string, more: Common & Ranged = {}): Flag<readonly number[]> {
+  const { parse } = intFlag(help, more);
+  return flag<readonly number[]>(help, "[N ...]", [], parse, { ...more, variadic: true });
+}
+
 export function switchFlag(help: string, more: Common = {}): Flag<boolean> {
   return flag(help, null, false, () => true, more);
 }
 
+/** @param more.unbuilt Values of the original tool that are usage errors, and what to do instead. */
 export function choiceFlag<const C extends string, D extends C | null = null>(
   help: string,
   choices: readonly C[],
-  more: Common & { default?: D } = {},
+  more: Common & { default?: D; unbuilt?: Readonly<Record<string, string>> } = {},
 ): Flag<OrNull<C, D>> {
   const parse = (text: string) => {
     if ((choices as readonly string[]).includes(text)) return text;
+    const instead = more.unbuilt?.[text];
+    if (instead !== undefined) throw new UsageError(`${text} is not built yet; ${instead}`);
     throw new UsageError(`'${text}' is not one of ${choices.join(", ")}${nearest(text, choices)}`);
   };
   return flag(help, choices.join("|"), (more.default ?? null) as OrNull<C, D>, parse, {
@@ -100,21 +116,39 @@ export function choiceFlag<const C extends string, D extends C | null = null>(
   });
 }
 
+/** @param more.units Whether 25.6k and 1M (times 1000) and 1Ki and 1Mi (times 1024) are numbers too, as in SGLang. */
 export function intFlag<const D extends number | null = null>(
   help: string,
   {
     placeholder = "N",
     min,
     max,
+    units = false,
     ...more
-  }: Common & Ranged & { placeholder?: string; default?: D } = {},
+  }: Common & Ranged & { placeholder?: string; default?: D; units?: boolean } = {},
 ): Flag<OrNull<number, D>> {
   const parse = (text: string) => {
-    const value = /^\s*[+-]?\d+(_\d+)*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : NaN;
+    const plain = /^\s*[+-]?\d+(_\d+)*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : NaN;
+    const value = units && Number.isNaN(plain) ? withUnit(text) : plain;
     if (!Number.isSafeInteger(value)) throw new UsageError(`'${text}' is not a whole number`);
     return inRange(value, min, max);
   };
   return flag(help, placeholder, (more.default ?? null) as OrNull<number, D>, parse, more);
+}
+
+const unitSizes: Readonly<Record<string, number>> = {
+  k: 1000,
+  M: 1000 ** 2,
+  Ki: 1024,
+  Mi: 1024 ** 2,
+};
+
+/** "25.6k" is 25600; a fraction of a token is dropped. NaN for anything else. */
+function withUnit(text: string): number {
+  const [, amount, unit] = /^\s*(\d+(?:\.\d+)?)(k|M|Ki|Mi)\s*$/.exec(text) ?? [];
+  if (amount === undefined) return NaN;
+  // Rounded first at a millionth: 1.1 * 1000 is a little more than 1100.
+  return Math.floor(Number((Number(amount) * unitSizes[unit!]!).toFixed(6)));
 }
 
 export function numberFlag<const D extends number | null = null>(
@@ -238,6 +272,15 @@ export function parseFlags<F extends Flags, W extends Flags = {}>(
     const name = resolveFlag(flags, word.slice(2, equals < 0 ? undefined : equals));
     const spec = flags[name]!;
     let text = equals < 0 ? undefined : word.slice(equals + 1);
+    if (spec.variadic) {
+      const texts = text === undefined ? wordsFrom(argv, i + 1) : [text];
+      if (text === undefined) i += texts.length;
+      given.set(
+        name,
+        texts.map((item) => parseValue(`--${name}`, spec, item)),
+      );
+      continue;
+    }
     if (spec.placeholder === null) {
       if (text !== undefined) throw new UsageError(`--${name} is a switch and takes no value`);
       text = "";
@@ -259,6 +302,13 @@ export function parseFlags<F extends Flags, W extends Flags = {}>(
     values[camelCase(name)] = given.has(name) ? given.get(name) : spec.default;
   }
   return values as FlagValues<F & W>;
+}
+
+/** The words from `start` up to the next flag. */
+function wordsFrom(argv: readonly string[], start: number): string[] {
+  const rest = argv.slice(start);
+  const end = rest.findIndex((word) => word.startsWith("--"));
+  return end < 0 ? rest : rest.slice(0, end);
 }
 
 /** @param label What the user calls it: "--port", or the name of a word. */

@@ -64,8 +64,8 @@ function itemHelp(head: string, text: string): string[] {
   return lines.map((line, i) => (i === 0 ? head.padEnd(helpColumn) : indent) + line);
 }
 
-function defaultNote({ default: value, placeholder, repeated }: Flag<unknown>): string {
-  if (value === null || placeholder === null || repeated) return "";
+function defaultNote({ default: value, placeholder }: Flag<unknown>): string {
+  if (value === null || placeholder === null || Array.isArray(value)) return "";
   return `Default: ${value === "" ? '""' : value === Infinity ? "inf" : String(value)}.`;
 }
 

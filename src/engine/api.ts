@@ -37,6 +37,8 @@ export interface LogprobRequest {
   readonly promptStart: number;
   /** Number of most likely alternatives to report with each token, 0 to 20. */
   readonly topCount: number;
+  /** Ids whose logprobs are wanted at every position too, at most 128; absent or empty for none. */
+  readonly askedIds?: readonly number[];
 }
 
 export interface GenerateRequest {
@@ -52,12 +54,19 @@ export interface GenerateRequest {
   readonly logprobs: LogprobRequest | null;
 }
 
+export interface RatedToken {
+  readonly token: number;
+  readonly logprob: number;
+}
+
 export interface TokenLogprob {
   readonly token: number;
   /** Natural logarithm; null for the first token of a prompt. */
   readonly logprob: number | null;
   /** Most likely first. */
-  readonly top: readonly { readonly token: number; readonly logprob: number }[];
+  readonly top: readonly RatedToken[];
+  /** Those of `askedIds`, in that order; absent where none were asked for. */
+  readonly asked?: readonly RatedToken[];
 }
 
 export type FinishReason =
@@ -85,7 +94,17 @@ export interface EngineLimits {
   readonly contextLength: number;
   /** Tokens the KV pool holds; a request larger than it can never run. */
   readonly maxTotalTokens: number;
+  /** Tokens of a KV page; the pool has a whole number of pages. */
+  readonly pageTokens: number;
+  /** Most requests that run at the same time. */
+  readonly maxRunning: number;
   readonly vocabSize: number;
+}
+
+/** What the engine keeps in memory as long as it lives; on the null device, what another would keep. */
+export interface EngineMemory {
+  readonly weightBytes: number;
+  readonly kvCacheBytes: number;
 }
 
 /** What the engine is doing and has done. */
@@ -96,24 +115,34 @@ export interface EngineLoad {
   readonly usedTokens: number;
   /** Tokens of the KV pool that only the prefix cache holds. */
   readonly evictableTokens: number;
+  /** Share of the output they may still generate that running requests are charged at admission. */
+  readonly newTokenRatio: number;
   readonly totals: EngineTotals;
 }
 
 /** Since the start; each only grows. */
 export interface EngineTotals {
   readonly steps: number;
-  /** Time that the device waited for the host between steps, in microseconds. */
+  /** Time that the device waited for the host between steps while there was work, in microseconds. */
   readonly idleUs: number;
   /** Prompt tokens computed, those of retracted requests again. */
   readonly prefillTokens: number;
   /** Prompt tokens that the prefix cache spared. */
   readonly cachedTokens: number;
   readonly generatedTokens: number;
+  /** Times that a request began to run; retracted ones begin again. */
+  readonly admissions: number;
   readonly retractions: number;
+  /** Tokens that the prefix cache gave up to make room. */
+  readonly evictedTokens: number;
 }
+
+/** Told on the engine's host thread after each step; `replica` counts from 0. */
+export type LoadListener = (load: EngineLoad, replica: number) => void;
 
 export interface Engine {
   readonly limits: EngineLimits;
+  readonly memory: EngineMemory;
   /** Resolves with the reason, a sentence, when the engine has ended; what still ran has been aborted by then. */
   readonly ended: Promise<string>;
   /** Backend, instruction set and threads in words, e.g. "cpu avx512-bf16, 2 threads". */
@@ -122,9 +151,14 @@ export interface Engine {
   submit(request: GenerateRequest, sink: GenerateSink): number;
   /** Ends a request early with reason "abort"; unknown or ended numbers are ignored. */
   abort(id: number): void;
+  /** Of all replicas together. */
   load(): EngineLoad;
+  /** Of each replica; limits and memory are those of one. */
+  loads(): readonly EngineLoad[];
+  /** Calls the listener after each step, when the step's tokens have been delivered. */
+  observe(listener: LoadListener): void;
   /** Empties the prefix cache; false, and nothing done, while requests are running or waiting. */
   flushCache(): Promise<boolean>;
-  /** Aborts what runs and ends the engine's thread. */
+  /** Aborts what runs and ends the engine's thread. Rejects if the engine's last look at itself finds a fault. */
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /** What passes between the host's thread and the engine's thread. */
-import type { EngineLimits, GenerateRequest } from "./api.ts";
+import type { EngineLimits, EngineMemory, GenerateRequest } from "./api.ts";
 import type { EventMessage } from "./events.ts";
 import type { EngineOptions } from "./options.ts";
 import type { ModelSource } from "../model/index.ts";
@@ -29,7 +29,12 @@ export interface Commands {
 }
 
 export type WorkerMessage =
-  | { readonly type: "ready"; readonly limits: EngineLimits; readonly device: string }
+  | {
+      readonly type: "ready";
+      readonly limits: EngineLimits;
+      readonly memory: EngineMemory;
+      readonly device: string;
+    }
   | { readonly type: "failed"; readonly message: string }
   | ({ readonly type: "events" } & EventMessage)
   | { readonly type: "flushed"; readonly done: boolean };

@@ -4,12 +4,13 @@
  *
  *     admitted         {kind, request, cached tokens}
  *     token            {kind, request, token}
- *     token logprob    {kind, request, token, logprob bits, n, n x {token, logprob bits}}
+ *     token logprob    {kind, request, token, logprob bits, n, a, (n + a) x {token, logprob bits}}
+ *                      n alternatives, then the a tokens that were asked for
  *     prompt logprob   the same: the logprob of the prompt's next token
  *     finish           {kind, request, reason, stop token id or index into messages}
  */
 import type { StepResults } from "../program/index.ts";
-import type { FinishReason, TokenLogprob } from "./api.ts";
+import type { FinishReason, RatedToken, TokenLogprob } from "./api.ts";
 
 /** The state of the engine, then what has been done since the last message. */
 const headerFields = [
@@ -17,17 +18,22 @@ const headerFields = [
   "waiting",
   "usedTokens",
   "evictableTokens",
+  "newTokenRatioMillionths",
   "steps",
   "idleUs",
   "prefillTokens",
   "cachedTokens",
   "generatedTokens",
+  "admissions",
   "retractions",
+  "evictedTokens",
 ] as const;
 /** `EngineLoad`, with the totals beside the state. */
 export type LoadWords = Readonly<Record<(typeof headerFields)[number], number>>;
 const headerWords = headerFields.length;
 const kinds = { token: 0, tokenLogprob: 1, promptLogprob: 2, finish: 3, admitted: 4 } as const;
+/** Words of a record with a logprob, before its lists. */
+const logprobWords = 6;
 const reasons = { stop: 0, length: 1, abort: 2 } as const;
 
 export interface EventMessage {
@@ -66,15 +72,21 @@ export class EventWriter {
     row: number,
   ): void {
     const topCount = results.topCount(row);
-    this.#reserve(5 + 2 * topCount);
+    const askedCount = results.askedCount(row);
+    this.#reserve(logprobWords + 2 * (topCount + askedCount));
     this.#put(kinds[kind]);
     this.#put(request);
     this.#put(results.token(row));
     this.#putFloat(results.logprob(row));
     this.#put(topCount);
+    this.#put(askedCount);
     for (let i = 0; i < topCount; i++) {
       this.#put(results.topToken(row, i));
       this.#putFloat(results.topLogprob(row, i));
+    }
+    for (let i = 0; i < askedCount; i++) {
+      this.#put(results.askedToken(row, i));
+      this.#putFloat(results.askedLogprob(row, i));
     }
   }
 
@@ -144,7 +156,7 @@ export function readEvents({ words, messages }: EventMessage, handler: EventHand
       const logprob = readLogprob(words, floats, at + 2);
       if (kind === kinds.promptLogprob) handler.onPromptLogprob(request, logprob);
       else handler.onToken(request, logprob.token, logprob);
-      at += 5 + 2 * logprob.top.length;
+      at += logprobWords + 2 * (logprob.top.length + (logprob.asked?.length ?? 0));
     }
   }
 }
@@ -156,9 +168,13 @@ function readReason(reason: number, value: number, messages: readonly string[]):
 }
 
 function readLogprob(words: Int32Array, floats: Float32Array, at: number): TokenLogprob {
-  const top = Array.from({ length: words[at + 2]! }, (_, i) => ({
-    token: words[at + 3 + 2 * i]!,
-    logprob: floats[at + 4 + 2 * i]!,
-  }));
-  return { token: words[at]!, logprob: floats[at + 1]!, top };
+  const [topCount, askedCount] = [words[at + 2]!, words[at + 3]!];
+  const rated = (from: number, count: number): RatedToken[] =>
+    Array.from({ length: count }, (_, i) => ({
+      token: words[from + 2 * i]!,
+      logprob: floats[from + 2 * i + 1]!,
+    }));
+  const top = rated(at + 4, topCount);
+  const own = { token: words[at]!, logprob: floats[at + 1]!, top };
+  return askedCount === 0 ? own : { ...own, asked: rated(at + 4 + 2 * topCount, askedCount) };
 }

@@ -7,9 +7,11 @@ import type {
   Engine,
   EngineLimits,
   EngineLoad,
+  EngineMemory,
   FinishReason,
   GenerateRequest,
   GenerateSink,
+  LoadListener,
   TokenLogprob,
 } from "./api.ts";
 import { cells, type Commands, type WorkerData, type WorkerMessage } from "./channel.ts";
@@ -52,6 +54,7 @@ interface OpenRequest {
 
 class HostedEngine implements Engine, EventHandler {
   readonly limits: EngineLimits;
+  readonly memory: EngineMemory;
   readonly device: string;
   readonly ended: Promise<string>;
   readonly #port: MessagePort;
@@ -62,18 +65,21 @@ class HostedEngine implements Engine, EventHandler {
   #aborts: number[] = [];
   #flushing = false;
   #load = idleLoad;
+  readonly #listeners: LoadListener[] = [];
   #flushCache = false;
   #flushed: ((done: boolean) => void)[] = [];
   /** Why no more requests are taken, once that is so. */
   #endReason: string | null = null;
+  #failure: Error | null = null;
 
   constructor(
     worker: Worker,
     port: MessagePort,
     control: Int32Array,
-    { limits, device }: WorkerMessage & { type: "ready" },
+    { limits, memory, device }: WorkerMessage & { type: "ready" },
   ) {
     this.limits = limits;
+    this.memory = memory;
     this.device = device;
     this.#port = port;
     this.#control = control;
@@ -82,7 +88,10 @@ class HostedEngine implements Engine, EventHandler {
       else if (message.type === "flushed") this.#answerFlushes(message.done);
     });
     worker.on("error", (error) => {
-      this.#endReason = `The engine's thread failed: ${error instanceof Error ? error.message : error}`;
+      this.#failure = new Error(
+        `The engine's thread failed: ${error instanceof Error ? error.message : error}`,
+      );
+      this.#endReason = this.#failure.message;
     });
     this.ended = new Promise((resolve) => {
       worker.once("exit", () => resolve(this.#end()));
@@ -112,6 +121,14 @@ class HostedEngine implements Engine, EventHandler {
     return { ...this.#load, running, waiting: this.#open.size - running };
   }
 
+  loads(): readonly EngineLoad[] {
+    return [this.load()];
+  }
+
+  observe(listener: LoadListener): void {
+    this.#listeners.push(listener);
+  }
+
   flushCache(): Promise<boolean> {
     if (this.#endReason !== null) return Promise.resolve(false);
     this.#flushCache = true;
@@ -120,11 +137,11 @@ class HostedEngine implements Engine, EventHandler {
   }
 
   async close(): Promise<void> {
-    if (this.#endReason === null) {
-      this.#endReason = "The engine is closed";
-      this.#flush(true);
-    }
+    if (this.#endReason !== null) return void (await this.ended);
+    this.#endReason = "The engine is closed";
+    this.#flush(true);
     await this.ended;
+    if (this.#failure !== null) throw this.#failure;
   }
 
   // ---- commands ----
@@ -161,6 +178,10 @@ class HostedEngine implements Engine, EventHandler {
 
   #receive(message: EventMessage): void {
     readEvents(message, this);
+    if (this.#listeners.length > 0) {
+      const load = this.load();
+      for (const listener of this.#listeners) listener(load, 0);
+    }
     // Acknowledged after a turn of the event loop, so that what else waits there has its turn too.
     setImmediate(() => this.#signal(cells.acknowledged));
   }
@@ -169,9 +190,11 @@ class HostedEngine implements Engine, EventHandler {
     for (const answer of this.#flushed.splice(0)) answer(done);
   }
 
-  onLoad({ running, waiting, usedTokens, evictableTokens, ...since }: LoadWords): void {
-    const totals = addTotals(this.#load.totals, since);
-    this.#load = { running, waiting, usedTokens, evictableTokens, totals };
+  onLoad(words: LoadWords): void {
+    const { running, waiting, usedTokens, evictableTokens, newTokenRatioMillionths } = words;
+    const newTokenRatio = newTokenRatioMillionths / 1e6;
+    const totals = addTotals(this.#load.totals, words);
+    this.#load = { running, waiting, usedTokens, evictableTokens, newTokenRatio, totals };
   }
 
   onAdmitted(id: number, cachedTokens: number): void {

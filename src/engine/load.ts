@@ -1,19 +1,23 @@
 /** Brings a model onto a device, sizes the KV pool, and makes one step run. */
 import { Model, type ModelSource } from "../model/index.ts";
 import { Device, type Program, type ProgramLimits } from "../program/index.ts";
-import type { EngineLimits } from "./api.ts";
+import type { EngineLimits, EngineMemory } from "./api.ts";
 import { EngineLoop } from "./loop.ts";
 import { resolveOptions, type EngineOptions } from "./options.ts";
-import { pageTokens, PagePool } from "./pages.ts";
+import { PagePool } from "./pages.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { Scheduler } from "./scheduler.ts";
 
 export interface LoadedEngine {
   readonly loop: EngineLoop;
   readonly limits: EngineLimits;
+  readonly memory: EngineMemory;
   /** For people: backend, instruction set, threads. */
   readonly device: string;
-  /** Frees program and device. The loop must be idle. */
+  /**
+   * Frees program and device. The loop must be idle.
+   * @throws Error if requests have left pages behind, or else the pool is not whole: a fault of the engine.
+   */
   close(): void;
 }
 
@@ -40,7 +44,7 @@ export function loadEngine(
     freeBytes,
   });
   const program = opened.adopt(compile(device, model, resolved.program), (p) => p.free());
-  const pool = new PagePool(resolved.program.pages);
+  const pool = new PagePool(resolved.pool.pages, resolved.pool.pageTokens);
   const cache = new PrefixCache(pool, options.prefixCache ?? true);
   const loop = new EngineLoop(program, new Scheduler(resolved.scheduler, cache));
   warm(loop);
@@ -49,11 +53,20 @@ export function loadEngine(
     loop,
     limits: {
       contextLength: resolved.contextLength,
-      maxTotalTokens: pool.size * pageTokens,
+      maxTotalTokens: pool.size * pool.pageTokens,
+      maxRunning: resolved.scheduler.maxRunning,
+      pageTokens: pool.pageTokens,
       vocabSize,
     },
+    memory: {
+      weightBytes: model.weightBytes,
+      kvCacheBytes: pool.size * pool.pageTokens * model.kvBytesPerToken,
+    },
     device: describe(device),
-    close: () => owned.dispose(),
+    close() {
+      using _freed = owned;
+      loop.checkIntegrity();
+    },
   };
 }
 

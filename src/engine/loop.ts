@@ -8,7 +8,6 @@
 import { StepResults, StepWriter, type Program } from "../program/index.ts";
 import type { GenerateRequest } from "./api.ts";
 import { EventWriter, type EventMessage } from "./events.ts";
-import { pageTokens } from "./pages.ts";
 import { Request } from "./request.ts";
 import { StepPlan, type Scheduler, type SchedulerTotals } from "./scheduler.ts";
 import { applyResults, finish, writeStep } from "./step.ts";
@@ -16,6 +15,8 @@ import { applyResults, finish, writeStep } from "./step.ts";
 interface RunningStep {
   readonly plan: StepPlan;
   readonly ticket: number;
+  /** The device had had nothing to do before it. */
+  readonly rested: boolean;
 }
 
 export class EngineLoop {
@@ -30,6 +31,9 @@ export class EngineLoop {
   #steps = 0;
   #idleUs = 0;
   #reported: SchedulerTotals;
+  #reportedEvictions = 0;
+  /** Nothing has been started since the loop was idle. */
+  #rested = true;
   #running: RunningStep | null = null;
 
   constructor(program: Program, scheduler: Scheduler) {
@@ -48,7 +52,8 @@ export class EngineLoop {
   }
 
   submit(id: number, spec: GenerateRequest): void {
-    this.#scheduler.submit(new Request(id, spec));
+    if (this.idle) this.#rested = true;
+    this.#scheduler.submit(new Request(id, spec, this.#scheduler.cache.pool.pageTokens));
   }
 
   /** Ends a request early; unknown and ended ones are ignored. */
@@ -63,6 +68,11 @@ export class EngineLoop {
     while (!this.idle) this.turn();
   }
 
+  /** Checks that requests, prefix cache and pool agree. O(pages). @throws Error that names what does not. */
+  checkIntegrity(): void {
+    this.#scheduler.checkIntegrity();
+  }
+
   /** Starts the next step and completes the one before. */
   turn(): void {
     const next = this.#start();
@@ -73,21 +83,26 @@ export class EngineLoop {
 
   /** What happened since the last call; null if nothing did. */
   takeEvents(): EventMessage | null {
-    const { runningCount, waitingCount, cache, totals } = this.#scheduler;
+    const { runningCount, waitingCount, newTokenRatio, cache, totals } = this.#scheduler;
+    const { size, pageTokens } = cache.pool;
     const message = this.#events.take({
       running: runningCount,
       waiting: waitingCount,
-      usedTokens: (cache.pool.size - cache.availableCount) * pageTokens,
+      usedTokens: (size - cache.availableCount) * pageTokens,
       evictableTokens: cache.evictableCount * pageTokens,
+      newTokenRatioMillionths: Math.round(newTokenRatio * 1e6),
       steps: this.#steps,
       idleUs: this.#idleUs,
       prefillTokens: totals.prefillTokens - this.#reported.prefillTokens,
       cachedTokens: totals.cachedTokens - this.#reported.cachedTokens,
       generatedTokens: totals.generatedTokens - this.#reported.generatedTokens,
+      admissions: totals.admissions - this.#reported.admissions,
       retractions: totals.retractions - this.#reported.retractions,
+      evictedTokens: (cache.evictions - this.#reportedEvictions) * pageTokens,
     });
     if (message) {
       this.#steps = this.#idleUs = 0;
+      this.#reportedEvictions = cache.evictions;
       this.#reported = { ...totals };
     }
     return message;
@@ -105,14 +120,16 @@ export class EngineLoop {
       writeStep(plan, this.#step);
       const ticket = this.#program.run(this.#step);
       this.#plans = [other, plan];
-      return { plan, ticket };
+      const rested = this.#rested;
+      this.#rested = false;
+      return { plan, ticket, rested };
     } catch (error) {
       this.#fail(plan, error);
       return null;
     }
   }
 
-  #complete({ plan, ticket }: RunningStep): void {
+  #complete({ plan, ticket, rested }: RunningStep): void {
     try {
       this.#program.wait(ticket, this.#results);
     } catch (error) {
@@ -120,7 +137,8 @@ export class EngineLoop {
       return;
     }
     this.#steps++;
-    this.#idleUs += this.#program.idleUs();
+    // Without work the device does not wait for the host.
+    if (!rested) this.#idleUs += this.#program.idleUs();
     applyResults(plan, this.#results, this.#scheduler, this.#events);
   }
 

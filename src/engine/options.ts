@@ -1,7 +1,6 @@
 /** What a user chooses about the engine, and what follows from it for memory. */
-import type { BackendName, ProgramLimits } from "../program/index.ts";
+import { pageTokens, type BackendName, type ProgramLimits } from "../program/index.ts";
 import type { ModelOptions } from "../model/index.ts";
-import { pageTokens, pagesFor } from "./pages.ts";
 import type { SchedulePolicy, SchedulerOptions } from "./scheduler.ts";
 
 export interface EngineOptions extends Pick<ModelOptions, "dtype" | "drawableIds"> {
@@ -18,6 +17,10 @@ export interface EngineOptions extends Pick<ModelOptions, "dtype" | "drawableIds
   readonly maxRunning?: number;
   /** Most prompt tokens of a step; default 512. Longer prompts take several steps, between other requests' tokens; with Infinity none does. */
   readonly chunkedPrefillSize?: number;
+  /** Most prompt tokens of a step in all, but for a longer prompt that must not be cut; default 16384. */
+  readonly maxPrefillTokens?: number;
+  /** Tokens of a page of the KV pool, which is what requests share; a multiple of the device's 16, the default. */
+  readonly pageSize?: number;
   /** Keep computed prefixes for later requests; default true. */
   readonly prefixCache?: boolean;
   /** Default "fcfs". */
@@ -40,6 +43,7 @@ export interface ModelSize {
 
 export interface ResolvedOptions {
   readonly contextLength: number;
+  readonly pool: { readonly pages: number; readonly pageTokens: number };
   readonly scheduler: SchedulerOptions;
   readonly program: ProgramLimits;
 }
@@ -48,6 +52,7 @@ export const defaults = {
   memFractionStatic: 0.88,
   maxRunning: 128,
   chunkedPrefillSize: 512,
+  maxPrefillTokens: 16384,
 } as const;
 
 /** A pool that nobody asked for stays below this on a CPU, unless a single request needs more. */
@@ -62,34 +67,52 @@ export function resolveOptions(options: EngineOptions, model: ModelSize): Resolv
     );
   }
   const maxRunning = integer("maxRunning", options.maxRunning ?? defaults.maxRunning);
-  const chunkedPrefillSize = integer(
-    "chunkedPrefillSize",
-    Math.min(options.chunkedPrefillSize ?? defaults.chunkedPrefillSize, contextLength),
-  );
+  const { prefillTokens, chunked } = resolvePrefill(options, contextLength);
+  const pageSize = integer("pageSize", options.pageSize ?? pageTokens);
+  if (pageSize % pageTokens !== 0) {
+    throw new RangeError(
+      `The page size is ${pageSize}; expected a multiple of ${pageTokens}, the tokens of a page on the device`,
+    );
+  }
+  const contextPages = Math.ceil(contextLength / pageSize);
   const poolTokens =
     options.maxTotalTokens === undefined
-      ? kvPoolTokens(options, model, contextLength, maxRunning)
+      ? kvPoolTokens(options, model, contextPages * pageSize, maxRunning)
       : integer("maxTotalTokens", options.maxTotalTokens);
   // At least as many as can draw a token; more lets prompt logprobs come in few steps.
   const rows = Math.max(maxRunning, 64);
-  const pages = Math.max(Math.floor(poolTokens / pageTokens), 1);
+  const pages = Math.max(Math.floor(poolTokens / pageSize), 1);
+  const devicePages = pageSize / pageTokens;
   return {
     contextLength,
+    pool: { pages, pageTokens: pageSize },
     scheduler: {
       maxRunning,
-      chunkedPrefillSize,
+      prefillTokens,
+      chunked,
       maxRows: rows,
       policy: options.schedulePolicy ?? "fcfs",
       conservativeness: options.scheduleConservativeness ?? 1,
     },
     program: {
-      tokens: chunkedPrefillSize + maxRunning,
+      tokens: (chunked ? prefillTokens : Math.max(prefillTokens, contextLength)) + maxRunning,
       requests: maxRunning,
       rows,
-      pages,
-      tableEntries: maxRunning * Math.min(pages, pagesFor(contextLength)), // requests share pages
+      pages: pages * devicePages,
+      tableEntries: maxRunning * Math.min(pages, contextPages) * devicePages, // requests share pages
     },
   };
+}
+
+/** Prompt tokens of a step, and whether prompts are cut to that. More than a context of them is not worth the memory. */
+function resolvePrefill(options: EngineOptions, contextLength: number) {
+  const { chunkedPrefillSize = defaults.chunkedPrefillSize } = options;
+  const { maxPrefillTokens = Math.min(defaults.maxPrefillTokens, contextLength) } = options;
+  const chunked = chunkedPrefillSize !== Infinity;
+  const most = integer("maxPrefillTokens", maxPrefillTokens);
+  if (!chunked) return { prefillTokens: most, chunked };
+  const chunk = integer("chunkedPrefillSize", Math.min(chunkedPrefillSize, contextLength));
+  return { prefillTokens: Math.min(chunk, most), chunked };
 }
 
 /**
@@ -100,7 +123,7 @@ export function resolveOptions(options: EngineOptions, model: ModelSize): Resolv
 function kvPoolTokens(
   options: EngineOptions,
   { freeBytes, weightBytes, kvBytesPerToken }: ModelSize,
-  contextLength: number,
+  oneContext: number,
   maxRunning: number,
 ): number {
   const fraction = options.memFractionStatic ?? defaults.memFractionStatic;
@@ -114,7 +137,6 @@ function kvPoolTokens(
         `is not more than the weights' ${gib(weightBytes)}`,
     );
   }
-  const oneContext = pagesFor(contextLength) * pageTokens;
   const cap = Math.max(cpuPoolBytes / kvBytesPerToken, oneContext);
   return Math.min(budget / kvBytesPerToken, maxRunning * oneContext, cap);
 }

@@ -1,17 +1,17 @@
-/** The pool of KV cache pages. A page holds the keys and values of 16 consecutive tokens. */
-
-export const pageTokens = 16;
+/** The pool of KV cache pages. A page holds the keys and values of `pageTokens` consecutive tokens. */
 
 export class PagePool {
   readonly size: number;
+  readonly pageTokens: number;
   /** A stack: the first `#freeCount` entries are the free pages. */
   readonly #free: Int32Array;
   readonly #taken: Uint8Array;
   #freeCount: number;
 
   /** @param size Pages in the pool; they are numbered from 0. */
-  constructor(size: number) {
+  constructor(size: number, pageTokens: number) {
     this.size = size;
+    this.pageTokens = pageTokens;
     this.#free = Int32Array.from({ length: size }, (_, i) => size - 1 - i);
     this.#taken = new Uint8Array(size);
     this.#freeCount = size;
@@ -55,9 +55,4 @@ export class PagePool {
     const lost = uses.indexOf(0);
     if (lost >= 0) throw new Error(`KV page ${lost} is neither free nor held`);
   }
-}
-
-/** Pages that hold `tokens` tokens. */
-export function pagesFor(tokens: number): number {
-  return Math.ceil(tokens / pageTokens);
 }

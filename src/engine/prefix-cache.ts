@@ -2,14 +2,14 @@
  * The radix tree of computed prefixes: requests that begin with the same tokens share the KV pages of that
  * beginning, also after the one that computed them has ended (SGLang's RadixAttention, Zheng et al. 2024).
  *
- * Every node is one full page: its 16 tokens and, by its parent, all tokens before them. So a node is its page's
+ * Every node is one full page: its tokens and, by its parent, all tokens before them. So a node is its page's
  * number, its fields lie in arrays indexed by page, matching ends at page borders, and no node ever splits.
  *
  * A node is locked while requests use it. Who locks a page locks all pages before it, and unlocks them last to
  * first, so that in the list of unlocked nodes, in order of unlocking, children stand before their parents: its
  * head is always a leaf, and the least recently used one. Eviction takes the head.
  */
-import { PagePool, pageTokens } from "./pages.ts";
+import type { PagePool } from "./pages.ts";
 
 const none = -1;
 
@@ -17,6 +17,10 @@ export class PrefixCache {
   readonly pool: PagePool;
   /** False: nothing is ever shared; pages only pass through to the pool. */
   readonly enabled: boolean;
+  /** Pages given up to make room, since the start. */
+  evictions = 0;
+
+  readonly #pageTokens: number;
 
   // Fields of a node, by page.
   readonly #cached: Uint8Array;
@@ -35,8 +39,9 @@ export class PrefixCache {
   #unlockedCount = 0;
 
   constructor(pool: PagePool, enabled: boolean) {
-    const { size } = pool;
+    const { size, pageTokens } = pool;
     this.pool = pool;
+    this.#pageTokens = pageTokens;
     this.enabled = enabled;
     this.#cached = new Uint8Array(size);
     this.#tokens = new Int32Array(size * pageTokens);
@@ -61,7 +66,10 @@ export class PrefixCache {
 
   /** Takes a page, evicting the least recently used one if none is free; -1 if every page is in use. */
   take(): number {
-    if (this.pool.freeCount === 0 && this.#unlockedCount > 0) this.#evict();
+    if (this.pool.freeCount === 0 && this.#unlockedCount > 0) {
+      this.#evict();
+      this.evictions++;
+    }
     return this.pool.take();
   }
 
@@ -74,7 +82,7 @@ export class PrefixCache {
   matchCount(tokens: Int32Array, pageCount: number): number {
     let parent = none;
     for (let i = 0; i < pageCount; i++) {
-      parent = this.#find(parent, tokens, i * pageTokens);
+      parent = this.#find(parent, tokens, i * this.#pageTokens);
       if (parent === none) return i;
     }
     return pageCount;
@@ -84,7 +92,7 @@ export class PrefixCache {
   lockPrefix(tokens: Int32Array, pageCount: number, pages: Int32Array): number {
     let parent = none;
     for (let i = 0; i < pageCount; i++) {
-      const page = this.#find(parent, tokens, i * pageTokens);
+      const page = this.#find(parent, tokens, i * this.#pageTokens);
       if (page === none) return i;
       this.#lock(page);
       pages[i] = page;
@@ -117,7 +125,7 @@ export class PrefixCache {
     this.#cached[page] = 1;
     this.#parent[page] = parent;
     this.#locks[page] = 1;
-    this.#tokens.set(tokens.subarray(at, at + pageTokens), page * pageTokens);
+    this.#tokens.set(tokens.subarray(at, at + this.#pageTokens), page * this.#pageTokens);
     this.#nextInBucket[page] = this.#buckets[bucket]!;
     this.#buckets[bucket] = page;
     return page;
@@ -138,15 +146,15 @@ export class PrefixCache {
 
   #isChild(page: number, parent: number, tokens: Int32Array, at: number): boolean {
     if (this.#parent[page] !== parent) return false;
-    for (let i = 0; i < pageTokens; i++) {
-      if (this.#tokens[page * pageTokens + i] !== tokens[at + i]) return false;
+    for (let i = 0; i < this.#pageTokens; i++) {
+      if (this.#tokens[page * this.#pageTokens + i] !== tokens[at + i]) return false;
     }
     return true;
   }
 
   #bucketOf(parent: number, tokens: Int32Array, at: number): number {
     let hash = parent;
-    for (let i = 0; i < pageTokens; i++) {
+    for (let i = 0; i < this.#pageTokens; i++) {
       hash = Math.imul(hash ^ tokens[at + i]!, 0x9e3779b1);
       hash ^= hash >>> 15;
     }
@@ -177,7 +185,7 @@ export class PrefixCache {
   #evict(): void {
     const page = this.#newer[this.#ring]!;
     this.#unlink(page);
-    const bucket = this.#bucketOf(this.#parent[page]!, this.#tokens, page * pageTokens);
+    const bucket = this.#bucketOf(this.#parent[page]!, this.#tokens, page * this.#pageTokens);
     if (this.#buckets[bucket] === page) this.#buckets[bucket] = this.#nextInBucket[page]!;
     else {
       let before = this.#buckets[bucket]!;
@@ -222,7 +230,7 @@ export class PrefixCache {
       throw new Error(`KV page ${page}: lock and list disagree`);
     if (parent !== none && !this.#cached[parent])
       throw new Error(`KV page ${page} has lost its parent`);
-    if (this.#find(parent, this.#tokens, page * pageTokens) !== page) {
+    if (this.#find(parent, this.#tokens, page * this.#pageTokens) !== page) {
       throw new Error(`KV page ${page} cannot be found by its tokens`);
     }
   }

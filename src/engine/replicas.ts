@@ -1,7 +1,7 @@
 /** Data parallelism: several engines with the same model behind the interface of one. */
 import { availableParallelism } from "node:os";
 import type { ModelSource } from "../model/index.ts";
-import type { Engine, EngineLoad, GenerateRequest, GenerateSink } from "./api.ts";
+import type { Engine, EngineLoad, GenerateRequest, GenerateSink, LoadListener } from "./api.ts";
 import { startEngine } from "./host.ts";
 import { defaults, type EngineOptions } from "./options.ts";
 import { addTotals } from "./totals.ts";
@@ -53,6 +53,10 @@ class Replicas implements Engine {
     return this.#engines[0]!.limits;
   }
 
+  get memory() {
+    return this.#engines[0]!.memory;
+  }
+
   get device(): string {
     return `${this.#engines.length} replicas of ${this.#engines[0]!.device}`;
   }
@@ -69,7 +73,15 @@ class Replicas implements Engine {
   }
 
   load(): EngineLoad {
-    return this.#engines.map((engine) => engine.load()).reduce(addLoads);
+    return this.loads().reduce(addLoads);
+  }
+
+  loads(): readonly EngineLoad[] {
+    return this.#engines.map((engine) => engine.load());
+  }
+
+  observe(listener: LoadListener): void {
+    this.#engines.forEach((engine, replica) => engine.observe((load) => listener(load, replica)));
   }
 
   async flushCache(): Promise<boolean> {
@@ -99,6 +111,7 @@ function addLoads(a: EngineLoad, b: EngineLoad): EngineLoad {
     waiting: a.waiting + b.waiting,
     usedTokens: a.usedTokens + b.usedTokens,
     evictableTokens: a.evictableTokens + b.evictableTokens,
+    newTokenRatio: Math.max(a.newTokenRatio, b.newTokenRatio),
     totals: addTotals(a.totals, b.totals),
   };
 }

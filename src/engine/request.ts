@@ -1,8 +1,7 @@
 /** A request inside the engine: its tokens, its pages, and how far it has come. */
-import { topMax } from "../program/index.ts";
+import { askedMax, topMax } from "../program/index.ts";
 import { LogitAdjuster } from "./adjust.ts";
 import type { EngineLimits, GenerateRequest, LogitAdjustments } from "./api.ts";
-import { pagesFor } from "./pages.ts";
 
 /**
  * Positions count the tokens of prompt and output alike. A step computes positions; computing position p
@@ -14,6 +13,7 @@ import { pagesFor } from "./pages.ts";
 export class Request {
   readonly id: number;
   readonly spec: GenerateRequest;
+  readonly pageTokens: number;
   /** Has counted the known tokens of the output. */
   readonly adjuster: LogitAdjuster | null;
   /** The prompt, then the output as far as it is known. */
@@ -42,16 +42,17 @@ export class Request {
   running = false;
   finished = false;
 
-  constructor(id: number, spec: GenerateRequest) {
+  constructor(id: number, spec: GenerateRequest, pageTokens: number) {
     const prompt = spec.promptIds.length;
     this.id = id;
     this.spec = spec;
+    this.pageTokens = pageTokens;
     this.adjuster = spec.adjustments ? new LogitAdjuster(spec.adjustments) : null;
     this.tokens = new Int32Array(prompt + spec.maxNewTokens);
     this.tokens.set(spec.promptIds);
     this.known = prompt;
     this.end = prompt + Math.max(spec.maxNewTokens - 1, 0);
-    this.pages = new Int32Array(pagesFor(this.end));
+    this.pages = new Int32Array(Math.ceil(this.end / pageTokens));
     const promptStart = spec.logprobs?.promptStart ?? -1;
     this.rowsBegin = promptStart < 0 ? prompt - 1 : Math.max(promptStart - 1, 0);
     this.rowsEnd = spec.maxNewTokens > 0 ? this.end : prompt - 1;
@@ -102,12 +103,15 @@ export function checkRequest(request: GenerateRequest, limits: EngineLimits): vo
   if (!Number.isSafeInteger(seed) || seed < 0) refuse(`seed is ${seed}`);
   if (adjustments) checkAdjustments(adjustments, maxNewTokens, limits.vocabSize);
   if (logprobs === null) return;
-  const { promptStart, topCount } = logprobs;
+  const { promptStart, topCount, askedIds = [] } = logprobs;
   if (!Number.isInteger(promptStart) || promptStart < -1 || promptStart > promptIds.length) {
     refuse(`promptStart is ${promptStart}`);
   }
   if (!Number.isInteger(topCount) || topCount < 0 || topCount > topMax)
     refuse(`topCount is ${topCount}`);
+  if (askedIds.length > askedMax) refuse(`it asks for ${askedIds.length} tokens' logprobs`);
+  const unknown = askedIds.find((id) => !Number.isInteger(id) || id < 0 || id >= limits.vocabSize);
+  if (unknown !== undefined) refuse(`asked token ${unknown} is not below ${limits.vocabSize}`);
 }
 
 function checkAdjustments(a: LogitAdjustments, maxNewTokens: number, vocabSize: number): void {

@@ -7,7 +7,6 @@
  * running requests are retracted: they give their pages back, keep their tokens, and wait to be computed again.
  */
 import { expectedTokens, NewTokenRatio } from "./admission.ts";
-import { pageTokens } from "./pages.ts";
 import type { PrefixCache } from "./prefix-cache.ts";
 import type { Request } from "./request.ts";
 
@@ -17,7 +16,12 @@ export interface SchedulerOptions {
   /** Requests that run at the same time; also the most requests of a step. */
   readonly maxRunning: number;
   /** Prompt tokens of a step. */
-  readonly chunkedPrefillSize: number;
+  readonly prefillTokens: number;
+  /**
+   * Cut prompts to that. Otherwise a prompt that does not fit beside others has to wait for a next step, and one that
+   * is longer has a step of its own.
+   */
+  readonly chunked: boolean;
   /** Logits rows of a step; at least maxRunning, so that every decoding request draws its token. */
   readonly maxRows: number;
   /** Order of admission: first come first served, or longest cached prefix (longest prefix match) first. */
@@ -71,6 +75,7 @@ export interface SchedulerTotals {
   /** Tokens that the prefix cache spared. */
   cachedTokens: number;
   generatedTokens: number;
+  admissions: number;
   retractions: number;
 }
 
@@ -83,6 +88,7 @@ export class Scheduler {
     prefillTokens: 0,
     cachedTokens: 0,
     generatedTokens: 0,
+    admissions: 0,
     retractions: 0,
   };
   /** Told of each admission: how many of the request's tokens the cache held. */
@@ -106,6 +112,11 @@ export class Scheduler {
     return this.#running.length;
   }
 
+  /** Share of their remaining output that running requests are charged at admission. */
+  get newTokenRatio(): number {
+    return this.#ratio.value;
+  }
+
   submit(request: Request): void {
     this.requests.set(request.id, request);
     this.#waiting.push(request);
@@ -126,14 +137,14 @@ export class Scheduler {
     const retractions = this.totals.retractions;
     this.#makeRoomForDecoding();
     for (const request of this.#running) if (request.decoding) this.#addNext(plan, request, 1);
-    let budget = this.options.chunkedPrefillSize;
+    let budget = this.options.prefillTokens;
     for (const request of this.#running) {
-      if (!request.decoding) budget -= this.#addNext(plan, request, budget);
+      if (!request.decoding) budget -= this.#addPrompt(plan, request, budget);
     }
     // Prompts that have all pages between them and nobody that decodes: one has to give way.
     while (plan.tokenCount === 0 && this.#isStuck()) {
       this.#retractOne();
-      for (const request of this.#running) budget -= this.#addNext(plan, request, budget);
+      for (const request of this.#running) budget -= this.#addPrompt(plan, request, budget);
     }
     const retracted = this.totals.retractions > retractions;
     if (retracted) this.#ratio.raise(this.#running);
@@ -149,8 +160,8 @@ export class Scheduler {
    */
   computed(request: Request, end: number): void {
     if (!this.cache.enabled || !request.running) return;
-    const fullPages = Math.min(Math.floor(end / pageTokens), request.pageCount);
-    const { pages, tokens } = request;
+    const fullPages = Math.min(Math.floor(end / request.pageTokens), request.pageCount);
+    const { pages, tokens, pageTokens } = request;
     for (let i = request.cachedCount; i < fullPages; i++) {
       const own = pages[i]!;
       pages[i] = this.cache.insert(i === 0 ? -1 : pages[i - 1]!, tokens, i * pageTokens, own);
@@ -171,7 +182,7 @@ export class Scheduler {
 
   /** Takes pages until `request` can hold `tokens`; false when the pool runs out before that. */
   #grow(request: Request, tokens: number): boolean {
-    while (request.pageCount * pageTokens < tokens) {
+    while (request.pageCount * request.pageTokens < tokens) {
       const page = this.cache.take();
       if (page < 0) return false;
       request.pages[request.pageCount++] = page;
@@ -219,6 +230,15 @@ export class Scheduler {
     return victim;
   }
 
+  /** Adds what `budget`, the rest of the step's prompt tokens, allows of a request's prompt; returns how many tokens. */
+  #addPrompt(plan: StepPlan, request: Request, budget: number): number {
+    const { prefillTokens, chunked } = this.options;
+    if (chunked) return this.#addNext(plan, request, budget);
+    const wanted = request.known - request.planned;
+    const fits = wanted <= budget || budget === prefillTokens;
+    return fits ? this.#addNext(plan, request, wanted) : 0;
+  }
+
   /**
    * Adds as many of a request's next positions as the limit, logits rows and free pages allow; returns how many.
    * The token after the known ones may be computed too: the step before draws it.
@@ -229,7 +249,7 @@ export class Scheduler {
     const rowsEnd = Math.max(begin, request.rowsBegin) + rowsLeft;
     const pending = Math.max(request.known, begin + 1);
     let end = Math.min(pending, request.end, begin + limit, rowsEnd);
-    if (!this.#grow(request, end)) end = Math.min(end, request.pageCount * pageTokens);
+    if (!this.#grow(request, end)) end = Math.min(end, request.pageCount * request.pageTokens);
     if (end <= begin) return 0;
     if (begin < request.known - 1) this.totals.prefillTokens += end - begin;
     plan.add(request, end);
@@ -247,7 +267,9 @@ export class Scheduler {
       const request = this.#waiting[admitted]!;
       if (budget <= 0 || !this.#start(request)) break;
       admitted++;
-      budget -= this.#addNext(plan, request, budget);
+      const added = this.#addPrompt(plan, request, budget);
+      if (added === 0) break;
+      budget -= added;
     }
     this.#waiting.splice(0, admitted);
   }
@@ -265,8 +287,8 @@ export class Scheduler {
   #start(request: Request): boolean {
     const { cache } = this;
     const cached = cache.lockPrefix(request.tokens, shareablePages(request), request.pages);
-    const cachedTokens = cached * pageTokens;
-    const needed = request.known - cachedTokens + expectedTokens(request) + pageTokens;
+    const cachedTokens = cached * request.pageTokens;
+    const needed = request.known - cachedTokens + expectedTokens(request) + request.pageTokens;
     // Alone, every request fits: whoever submitted it has checked that.
     if (this.#running.length > 0 && needed > this.#expectedFree()) {
       cache.unlock(request.pages, cached);
@@ -277,6 +299,7 @@ export class Scheduler {
     request.running = true;
     this.#running.push(request);
     this.totals.cachedTokens += cachedTokens;
+    this.totals.admissions++;
     this.onAdmitted(request, cachedTokens);
     return true;
   }
@@ -288,7 +311,7 @@ export class Scheduler {
       reserved += Math.max(request.known - request.planned, 0);
       reserved += expectedTokens(request) * this.#ratio.value;
     }
-    return this.cache.availableCount * pageTokens - reserved;
+    return this.cache.availableCount * this.cache.pool.pageTokens - reserved;
   }
 
   /** Checks that requests, cache and pool agree (see PrefixCache.checkIntegrity). O(pages). */
@@ -297,7 +320,7 @@ export class Scheduler {
       if (request.running || request.pageCount > 0)
         throw new Error(`request ${request.id} waits with pages`);
     }
-    for (const { id, planned, pageCount, cachedCount, running } of this.#running) {
+    for (const { id, planned, pageCount, pageTokens, cachedCount, running } of this.#running) {
       const sound = running && cachedCount <= pageCount && planned <= pageCount * pageTokens;
       if (!sound) throw new Error(`request ${id} runs with too few pages for its positions`);
     }
@@ -315,12 +338,12 @@ export class Scheduler {
 
 /** Whether the next position of a decoding request begins a page that it does not have yet. */
 function needsPageToDecode(request: Request): boolean {
-  const { decoding, planned, end, pageCount } = request;
+  const { decoding, planned, end, pageCount, pageTokens } = request;
   return decoding && planned < end && planned >= pageCount * pageTokens;
 }
 
 /** Full pages that a request may take from the cache: positions that need a logits row must be computed. */
-function shareablePages({ known, rowsBegin }: Request): number {
+function shareablePages({ known, rowsBegin, pageTokens }: Request): number {
   return Math.floor(Math.min(known - 1, rowsBegin) / pageTokens);
 }
 

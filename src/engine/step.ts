@@ -1,7 +1,6 @@
 /** From a plan to the step description, and from the step's results to tokens and events. */
-import type { StepResults, StepWriter } from "../program/index.ts";
+import { pageTokens, type StepResults, type StepWriter } from "../program/index.ts";
 import type { EventWriter } from "./events.ts";
-import { pagesFor } from "./pages.ts";
 import type { Request } from "./request.ts";
 import type { Scheduler, StepPlan } from "./scheduler.ts";
 
@@ -10,7 +9,8 @@ export function writeStep(plan: StepPlan, step: StepWriter): void {
   step.reset();
   plan.requests.forEach((request, i) => {
     const end = plan.ends[i]!;
-    step.addRequest(plan.begins[i]!, request.pages, pagesFor(end));
+    const group = request.pageTokens / pageTokens;
+    step.addRequest(plan.begins[i]!, request.pages, Math.ceil(end / pageTokens), group);
     for (let position = plan.begins[i]!; position < end; position++) {
       const pendingRow = position < request.known ? -1 : request.drawRow;
       if (pendingRow < 0) step.addId(request.tokens[position]!);
@@ -31,6 +31,7 @@ function addRow(step: StepWriter, request: Request, position: number, pendingRow
     step.addDraw(sampling, position + 1, topCount, logprobs !== null);
     request.adjuster?.adjust(step, position + 1 - request.promptLength, pendingRow);
   }
+  if (logprobs?.askedIds?.length) step.askRow(logprobs.askedIds);
 }
 
 /** Hands a completed step's results to its requests and finishes those that have all they asked for. */

@@ -7,13 +7,16 @@ export const idleLoad: EngineLoad = {
   waiting: 0,
   usedTokens: 0,
   evictableTokens: 0,
+  newTokenRatio: 0,
   totals: {
     steps: 0,
     idleUs: 0,
     prefillTokens: 0,
     cachedTokens: 0,
     generatedTokens: 0,
+    admissions: 0,
     retractions: 0,
+    evictedTokens: 0,
   },
 };
 

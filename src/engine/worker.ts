@@ -32,7 +32,8 @@ function send(port: MessagePort, message: WorkerMessage): void {
 function load(port: MessagePort): LoadedEngine | null {
   try {
     const engine = loadEngine(source, options, libraryPath);
-    send(port, { type: "ready", limits: engine.limits, device: engine.device });
+    const { limits, memory, device } = engine;
+    send(port, { type: "ready", limits, memory, device });
     return engine;
   } catch (error) {
     send(port, { type: "failed", message: error instanceof Error ? error.message : String(error) });

@@ -23,14 +23,17 @@ export const backendSymbols = {
 } as const;
 
 /** Constants of servebench.h. */
-export const abiVersion = 2;
+export const abiVersion = 3;
 /** Tokens in a KV page. */
 export const pageTokens = 16;
 /** Most alternatives reported with a sampled token. */
 export const topMax = 20;
+/** Most tokens whose logprobs a row may be asked for by name. */
+export const askedMax = 128;
 export const stepHeaderWords = 8;
 export const samplingWords = 10;
 export const adjustWords = 6;
+export const askedWords = 2;
 export const resultWords = 4;
 
 export type BackendName = "cpu" | "null";

@@ -1,5 +1,12 @@
 /** Programs over native backends; what src/model and src/engine build on. */
-export { Backend, BackendError, pageTokens, topMax, type BackendName } from "./backend.ts";
+export {
+  Backend,
+  BackendError,
+  askedMax,
+  pageTokens,
+  topMax,
+  type BackendName,
+} from "./backend.ts";
 export {
   Device,
   type DeviceDescription,

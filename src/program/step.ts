@@ -2,6 +2,8 @@
 import {
   abiVersion,
   adjustWords,
+  askedMax,
+  askedWords,
   resultWords,
   samplingWords,
   stepHeaderWords,
@@ -59,8 +61,8 @@ const finite = (value: number) => (value < Infinity ? Math.min(value, 1e30) : va
 
 /**
  * Writes the description of a step. Use: `reset`, then for each request `addRequest`, its ids, and a row
- * (`addDraw`, `addTarget`) right after each id whose logits are wanted, and `adjustRow` right after its row.
- * Allocates nothing per token, but that its room for adjustments doubles when it must. Exceeding a limit of the
+ * (`addDraw`, `addTarget`) right after each id whose logits are wanted, and `adjustRow` and `askRow` right after
+ * its row. Allocates nothing per token, but that its room for these doubles when it must. Exceeding a limit of the
  * program is a programmer's error: a RangeError.
  */
 export class StepWriter {
@@ -76,12 +78,14 @@ export class StepWriter {
   /** Their length has no limit: it is what requests have generated so far. */
   #adjustments = new Int32Array(1024);
   #adjustmentFloats = new Float32Array(this.#adjustments.buffer);
+  #asked = new Int32Array(256);
   #words: Int32Array;
   #tokenCount = 0;
   #requestCount = 0;
   #rowCount = 0;
   #entryCount = 0;
   #adjustmentCount = 0;
+  #askedCount = 0;
 
   constructor(limits: ProgramLimits) {
     const { tokens, requests, rows, tableEntries } = limits;
@@ -117,21 +121,24 @@ export class StepWriter {
 
   reset(): void {
     this.#tokenCount = this.#requestCount = this.#rowCount = this.#entryCount = 0;
-    this.#adjustmentCount = 0;
+    this.#adjustmentCount = this.#askedCount = 0;
   }
 
   /**
    * Begins the next request: its ids follow. `start` is the position of its first id in this step; the first
-   * `pageCount` entries of `pages` are its page table from position 0, covering all its positions.
+   * `pageCount` entries of `pages` are its page table from position 0, covering all its positions. With `group`
+   * above 1 each entry stands for so many pages that follow each other in the pool.
    */
-  addRequest(start: number, pages: ArrayLike<number>, pageCount: number): void {
+  addRequest(start: number, pages: ArrayLike<number>, pageCount: number, group = 1): void {
     this.#room("requests", this.#requestCount, 1, this.#limits.requests);
     this.#room("page-table entries", this.#entryCount, pageCount, this.#limits.tableEntries);
     this.#begin[this.#requestCount] = this.#tokenCount;
     this.#pages[this.#requestCount] = this.#entryCount;
     this.#start[this.#requestCount] = start;
     this.#requestCount++;
-    for (let i = 0; i < pageCount; i++) this.#table[this.#entryCount++] = pages[i]!;
+    for (let i = 0; i < pageCount; i++) {
+      this.#table[this.#entryCount++] = pages[Math.floor(i / group)]! * group + (i % group);
+    }
   }
 
   addId(id: number): void {
@@ -203,11 +210,25 @@ export class StepWriter {
     words.set(biases, biasesAt);
   }
 
+  /** Asks for the logprobs of 1 to askedMax tokens at the last row; the row's own is reported with them. */
+  askRow(tokens: ArrayLike<number>): void {
+    const at = this.#askedCount;
+    this.#askedCount = at + askedWords + tokens.length;
+    if (this.#askedCount > this.#asked.length) {
+      const larger = new Int32Array(2 * this.#askedCount);
+      larger.set(this.#asked);
+      this.#asked = larger;
+    }
+    this.#asked[at] = this.#rowCount - 1;
+    this.#asked[at + 1] = tokens.length;
+    this.#asked.set(tokens, at + askedWords);
+  }
+
   /** Packs the step into `words`; returns how many it takes. */
   finish(): number {
     const [T, R, L, W] = [this.#tokenCount, this.#requestCount, this.#rowCount, this.#entryCount];
-    const A = this.#adjustmentCount;
-    const count = stepHeaderWords + T + (R + 1) + R + (R + 1) + W + L * (1 + samplingWords) + A;
+    const [A, Q] = [this.#adjustmentCount, this.#askedCount];
+    const count = stepHeaderWords + T + (R + 1) + R + (R + 1) + W + L * (1 + samplingWords) + A + Q;
     this.#begin[R] = T;
     this.#pages[R] = W;
     if (count > this.#words.length) this.#words = new Int32Array(2 * count);
@@ -218,7 +239,8 @@ export class StepWriter {
     words[3] = L;
     words[4] = W;
     words[5] = A;
-    words.fill(0, 6, stepHeaderWords);
+    words[6] = Q;
+    words[7] = 0;
     let at = stepHeaderWords;
     const put = (array: Int32Array, length: number) => {
       words.set(array.subarray(0, length), at);
@@ -232,6 +254,7 @@ export class StepWriter {
     put(this.#rows, L);
     put(this.#sampling, L * samplingWords);
     put(this.#adjustments, A);
+    put(this.#asked, Q);
     return count;
   }
 
@@ -269,7 +292,7 @@ export class StepResults {
   #rowCount = 0;
 
   constructor(limits: ProgramLimits) {
-    this.words = new Int32Array(limits.rows * (resultWords + 2 * topMax));
+    this.words = new Int32Array(limits.rows * (resultWords + 2 * (topMax + askedMax)));
     this.#floats = new Float32Array(this.words.buffer);
     this.#top = new Int32Array(limits.rows + 1);
   }
@@ -283,13 +306,13 @@ export class StepResults {
     let at = 0;
     for (let row = 0; at < count; row++) {
       // Rows come first, then all alternatives: the words add up to `count` exactly at the last row.
-      at += resultWords + 2 * this.topCount(row);
+      at += resultWords + 2 * (this.topCount(row) + this.askedCount(row));
       this.#rowCount = row + 1;
     }
     if (count === 0) this.#rowCount = 0;
     this.#top[0] = this.#rowCount * resultWords;
     for (let row = 0; row < this.#rowCount; row++) {
-      this.#top[row + 1] = this.#top[row]! + 2 * this.topCount(row);
+      this.#top[row + 1] = this.#top[row]! + 2 * (this.topCount(row) + this.askedCount(row));
     }
   }
 
@@ -314,5 +337,19 @@ export class StepResults {
 
   topLogprob(row: number, i: number): number {
     return this.#floats[this.#top[row]! + 2 * i + 1]!;
+  }
+
+  /** Tokens that the row was asked for by name. */
+  askedCount(row: number): number {
+    return this.words[row * resultWords + 3]!;
+  }
+
+  /** Asked token `i`, in the order of `askRow`. */
+  askedToken(row: number, i: number): number {
+    return this.topToken(row, this.topCount(row) + i);
+  }
+
+  askedLogprob(row: number, i: number): number {
+    return this.topLogprob(row, this.topCount(row) + i);
   }
 }

@@ -88,7 +88,15 @@ async function serve({ host, port, maxBodyBytes, fetch }: ServeOptions) {
   } catch {
     // Without /proc or libc the default backlog stays; only bursts of over 512 connections notice.
   }
-  return { port: bound, stop: (force: boolean) => server.stop(force) };
+  return { port: bound, stop: (force: boolean) => (force ? server.stop(true) : drain(server)) };
+}
+
+/** Bun's own stop would also wait for connections that have sent half a request's head and no more. */
+async function drain(server: Bun.Server<undefined>): Promise<void> {
+  const stopped = server.stop(false);
+  while (server.pendingRequests > 0) await Bun.sleep(10);
+  await Promise.race([stopped, Bun.sleep(10)]); // for the last bytes of the last response
+  await server.stop(true);
 }
 
 interface SocketState {

@@ -3,21 +3,33 @@ import { Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { requireApiKey } from "./auth.ts";
 import type { ServerContext } from "./context.ts";
+import { refuseTextRoutes } from "./no-tokenizer.ts";
 import { clientGone, failed, RequestError } from "./errors.ts";
 import { chatRoutes } from "./routes/chat.ts";
+import { controlRoutes } from "./routes/control.ts";
 import { completionRoutes } from "./routes/completions.ts";
 import { generateRoutes } from "./routes/generate.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { modelRoutes } from "./routes/models.ts";
+import { serverInfoRoutes } from "./routes/server-info.ts";
+import { detokenizePaths, tokenizePaths, tokenizeRoutes } from "./routes/tokenize.ts";
+
+const textPaths = ["/v1/completions", "/v1/chat/completions", ...tokenizePaths, ...detokenizePaths];
 
 export function createApp(context: ServerContext): Hono {
   const app = new Hono();
+  metricsRoutes(app, context);
   if (context.options.apiKey !== null) requireApiKey(app, context.options.apiKey);
 
   healthRoutes(app, context);
   modelRoutes(app, context);
+  serverInfoRoutes(app, context);
+  controlRoutes(app, context);
+  if (context.options.skipTokenizer) refuseTextRoutes(app, textPaths);
   completionRoutes(app, context);
   chatRoutes(app, context);
+  tokenizeRoutes(app, context);
   generateRoutes(app, context);
   refuseOtherMethods(app);
 
@@ -35,7 +47,7 @@ export function createApp(context: ServerContext): Hono {
 
 function unexpected({ log }: ServerContext, request: Request, error: Error): RequestError {
   if (request.signal.aborted) return clientGone(); // in the middle of its body
-  log(`${new URL(request.url).pathname}: ${error.stack || error.message}`);
+  log("error", `${new URL(request.url).pathname}: ${error.stack || error.message}`);
   return new RequestError(500, "InternalServerError", "Internal server error");
 }
 

@@ -4,11 +4,11 @@ import type { Hono } from "hono";
 
 const digest = (text: string) => createHash("sha256").update(text).digest();
 
-/** Asks every request for the key, except those about the server's health. */
+/** Asks every request for the key, except those about the server's health and its metrics. */
 export function requireApiKey(app: Hono, apiKey: string): void {
   const expected = digest(apiKey);
   app.use(async (c, next) => {
-    if (c.req.path.startsWith("/health")) return next();
+    if (/^\/(health|metrics)/.test(c.req.path)) return next();
     const bearer = /^Bearer (.*)$/i.exec(c.req.header("authorization") ?? "")?.[1];
     const given = [bearer, c.req.header("x-api-key")].filter((key) => key !== undefined);
     // Digests have one length, so the comparison takes the same time whatever came.

@@ -4,8 +4,11 @@ import type { LogprobRequest } from "../engine/api.ts";
 import type { ServerContext } from "./context.ts";
 import { clientGone, failed, type RequestError } from "./errors.ts";
 import { Generation } from "./generation.ts";
+import type { Log } from "./log.ts";
 import { checkBiasIds, checkChoiceCount, checkTokenIds, outputLength } from "./prompts.ts";
+import type { HeldIds } from "./running.ts";
 import { adjustmentsOf, type Sampling, seedOf } from "./sampling.ts";
+import type { LossReason } from "./sse.ts";
 
 /** One prompt and how to continue it. */
 export interface Job {
@@ -22,34 +25,42 @@ export type BatchListener = (generation: Generation, index: number, delta: strin
 
 export class Batch {
   readonly generations: readonly Generation[];
+  private readonly ids: HeldIds;
   private running: number;
+  private readonly log: Log;
 
   /**
-   * Starts everything. Throws a RequestError, before anything is started, when a job cannot be done or the
-   * client has gone meanwhile.
+   * Starts everything, and releases `ids` when all has ended. Throws a RequestError, before anything is started,
+   * when a job cannot be done or the client has gone meanwhile.
    */
   constructor(
     context: ServerContext,
     jobs: readonly Job[],
+    ids: HeldIds,
     signal: AbortSignal,
     listener: BatchListener,
+    isStreaming = true,
   ) {
+    this.log = context.log;
     const requests = jobs.flatMap((job) => choicesOf(context, job));
     checkChoiceCount(requests.length);
     checkQueue(context);
     if (signal.aborted) throw clientGone();
     const generations: Generation[] = [];
     this.generations = generations;
+    this.ids = ids;
     this.running = requests.length;
     try {
       requests.forEach(({ sampling, request }, index) => {
         const news = (delta: string) => {
           const generation = generations[index]!;
-          if (generation.finish !== null) this.running--;
+          if (generation.finish !== null && --this.running === 0) ids.release();
           listener(generation, index, delta);
         };
-        const { engine, tokenizer } = context;
-        generations.push(new Generation(engine, tokenizer.bytes, request, sampling, news));
+        const about = { id: ids.idOf(index), isStreaming };
+        const generation = new Generation(context, request, sampling, about, news);
+        generations.push(generation);
+        ids.name(generation, index);
       });
     } catch (error) {
       this.abort(); // the engine ended meanwhile
@@ -61,8 +72,16 @@ export class Batch {
     return this.running === 0;
   }
 
-  readonly abort = (): void => {
-    for (const generation of this.generations) generation.abort();
+  /** @param reason Why nobody wants it any more; none if one of its own generations failed. */
+  readonly abort = (reason?: LossReason): void => {
+    const open = this.generations.filter(({ finish }) => finish === null);
+    for (const generation of open) generation.abort();
+    this.ids.release();
+    if (reason === undefined || open.length === 0) return;
+    const tokens = open.reduce((sum, { outputIds }) => sum + outputIds.length, 0);
+    const what = `aborted ${open.length} of ${this.generations.length} generations after ${tokens} tokens`;
+    if (reason === "gone") this.log("info", `the client has gone: ${what}`);
+    else this.log("warning", `the client reads too slowly and was dropped: ${what}`);
   };
 }
 
@@ -94,11 +113,12 @@ function choicesOf(context: ServerContext, { promptIds, sampling, logprobs }: Jo
   });
 }
 
-function checkQueue({ engine, options, phase }: ServerContext): void {
-  if (phase !== "ready") throw failed(503, `The server is ${phase}.`, { "retry-after": "1" });
-  if (options.queueLimit !== null && engine.load().waiting >= options.queueLimit) {
-    throw failed(503, "The request queue is full.", { "retry-after": "1" });
-  }
+function checkQueue({ engine, options, phase, log }: ServerContext): void {
+  const isFull = options.queueLimit !== null && engine.load().waiting >= options.queueLimit;
+  if (phase === "ready" && !isFull) return;
+  const reason = phase === "ready" ? "The request queue is full." : `The server is ${phase}.`;
+  log("warning", `turned a request away: ${reason}`);
+  throw failed(503, reason, { "retry-after": "1" });
 }
 
 /**
@@ -108,18 +128,20 @@ function checkQueue({ engine, options, phase }: ServerContext): void {
 export async function runBatch(
   context: ServerContext,
   jobs: readonly Job[],
+  ids: HeldIds,
   signal: AbortSignal,
 ): Promise<readonly Generation[]> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const batch = new Batch(context, jobs, signal, (generation) => {
+  const news: BatchListener = (generation) => {
     const fault = abortError(generation);
     if (fault) {
       batch.abort();
       reject(fault);
     } else if (batch.isFinished) resolve();
-  });
+  };
+  const batch = new Batch(context, jobs, ids, signal, news, false);
   const leave = () => {
-    batch.abort();
+    batch.abort("gone");
     reject(clientGone());
   };
   signal.addEventListener("abort", leave);
@@ -131,9 +153,9 @@ export async function runBatch(
   return batch.generations;
 }
 
-/** The error of a generation that the engine gave up; null for any other. */
+/** The error of a generation that the engine gave up; null for any other, also for one that was asked to end. */
 export function abortError({ finish }: Generation): RequestError | null {
-  if (finish?.type !== "abort") return null;
+  if (finish?.type !== "abort" || finish.status_code === null) return null;
   return failed(finish.status_code, finish.message);
 }
 
@@ -141,18 +163,27 @@ export function abortError({ finish }: Generation): RequestError | null {
 export const newRequestId = (): string => randomUUID().replaceAll("-", "");
 
 /** Token counts as the OpenAI endpoints report them; a prompt with several choices counts once. */
-export function usageOf(generations: readonly Generation[], choiceCount: number) {
+export function usageOf(
+  { options }: ServerContext,
+  generations: readonly Generation[],
+  choiceCount: number,
+) {
   let promptTokens = 0;
+  let cachedTokens = 0;
   let completionTokens = 0;
   generations.forEach((generation, i) => {
-    if (i % choiceCount === 0) promptTokens += generation.promptIds.length;
+    if (i % choiceCount === 0) {
+      promptTokens += generation.promptIds.length;
+      cachedTokens += generation.cachedTokens;
+    }
     completionTokens += generation.outputIds.length;
   });
   return {
     prompt_tokens: promptTokens,
     total_tokens: promptTokens + completionTokens,
     completion_tokens: completionTokens,
-    prompt_tokens_details: null,
+    prompt_tokens_details:
+      options.cacheReport && cachedTokens > 0 ? { cached_tokens: cachedTokens } : null,
     reasoning_tokens: 0,
   };
 }

@@ -1,14 +1,21 @@
 /** Reading a request's JSON body, and checking it against a schema with one sentence per mistake. */
 import type { z } from "zod";
+import type { ServerContext } from "./context.ts";
 import { failed, malformed } from "./errors.ts";
 
-/** Parses the body of a POST. Throws a RequestError: 413 when over `maxBytes`, 400 for anything but a JSON object. */
-export async function readJsonObject(request: Request, maxBytes: number): Promise<object> {
+/**
+ * Parses the body of a POST. Throws a RequestError: 413 when it is too large, 408 when it stalls, 503 when the
+ * server closes before it is there, 400 for anything but a JSON object.
+ */
+export async function readJsonObject(
+  request: Request,
+  context: Pick<ServerContext, "options" | "closing">,
+): Promise<object> {
   const contentType = request.headers.get("content-type") ?? undefined;
   if (!/^application\/json\s*(;|$)/i.test(contentType ?? "")) {
     throw malformed(`Content-Type: expected application/json, got ${describe(contentType)}.`);
   }
-  const text = await readText(request, maxBytes);
+  const text = await readText(request, context);
   const body = parseJson(text);
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw malformed(`The body must be a JSON object, got ${describe(body)}.`);
@@ -16,23 +23,66 @@ export async function readJsonObject(request: Request, maxBytes: number): Promis
   return body;
 }
 
-async function readText(request: Request, maxBytes: number): Promise<string> {
-  const tooLarge = () => failed(413, `The body is larger than ${maxBytes} bytes.`);
+async function readText(
+  request: Request,
+  { options, closing }: Pick<ServerContext, "options" | "closing">,
+): Promise<string> {
+  const { maxBodyBytes, bodyStallMs } = options;
+  const tooLarge = () => failed(413, `The body is larger than ${maxBodyBytes} bytes.`);
   const announced = request.headers.get("content-length");
-  if (announced !== null) {
-    if (Number(announced) > maxBytes) throw tooLarge();
-    return request.text();
-  }
-  // A chunked body says its size only as it comes.
+  const length = announced === null ? Infinity : Number(announced);
+  if (announced !== null && length > maxBodyBytes) throw tooLarge();
+  if (request.body === null) return "";
+  using waiting = new Patience(bodyStallMs, closing.signal);
+  // The usual, small body comes in one piece, and reading it by pieces takes longer.
+  if (length <= smallBytes) return await Promise.race([request.text(), waiting.over]);
+  const reader = request.body.getReader();
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw tooLarge();
-    text += decoder.decode(chunk, { stream: true });
+  for (;;) {
+    const { done, value } = await Promise.race([reader.read(), waiting.over]);
+    if (done) return text + decoder.decode();
+    // A chunked body says its size only as it comes.
+    bytes += value.byteLength;
+    if (bytes > maxBodyBytes) throw tooLarge();
+    text += decoder.decode(value, { stream: true });
+    waiting.renew();
   }
-  return text + decoder.decode();
+}
+
+/** A body up to this size has to come as a whole in the time that a larger one has for each next piece. */
+const smallBytes = 1 << 16;
+
+/** Waits for a body's next bytes for a while, and not at all once the server is closing. */
+class Patience implements Disposable {
+  /** Rejects with the RequestError. */
+  readonly over: Promise<never>;
+  private readonly timer: NodeJS.Timeout;
+  private readonly closing: AbortSignal;
+  private readonly onClosing: () => void;
+
+  constructor(ms: number, closing: AbortSignal) {
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {}); // nobody may be waiting when it comes
+    const give = (status: number, message: string) =>
+      reject(failed(status, message, { connection: "close" }));
+    this.over = promise;
+    this.timer = setTimeout(() => give(408, `No more of the body came for ${ms / 1000} s.`), ms);
+    this.closing = closing;
+    this.onClosing = () => give(503, "The server is stopping.");
+    if (closing.aborted) this.onClosing();
+    else closing.addEventListener("abort", this.onClosing);
+  }
+
+  renew(): void {
+    this.timer.refresh();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.timer);
+    this.closing.removeEventListener("abort", this.onClosing);
+  }
 }
 
 function parseJson(text: string): unknown {

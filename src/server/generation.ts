@@ -2,9 +2,10 @@
  * One continuation of one prompt: turns the engine's token ids into text, watches for stop strings, and keeps
  * what a response may want to show. Routes read its fields whenever it reports news.
  */
-import type { Engine, FinishReason, GenerateRequest, TokenLogprob } from "../engine/api.ts";
+import type { FinishReason, GenerateRequest, TokenLogprob } from "../engine/api.ts";
 import { Detokenizer } from "../tokenizer/detokenizer.ts";
-import type { TokenBytes } from "../tokenizer/tokenizer.ts";
+import type { ServerContext } from "./context.ts";
+import type { RequestMeter } from "./metrics/requests.ts";
 import type { Sampling } from "./sampling.ts";
 import { StopPatterns } from "./stop-patterns.ts";
 import { StopStrings } from "./stop-strings.ts";
@@ -16,18 +17,26 @@ export type Finish =
   | {
       readonly type: "abort";
       readonly message: string;
-      readonly status_code: number;
-      readonly err_type: string;
+      /** Null where the end was asked for and is nobody's fault. */
+      readonly status_code: number | null;
+      readonly err_type: string | null;
     };
 
-const aborted = (message: string, status = 500, type = "InternalServerError"): Finish => ({
+const aborted = (
+  message: string,
+  status: number | null = 500,
+  type: string | null = "InternalServerError",
+): Finish => ({
   type: "abort",
   message,
   status_code: status,
   err_type: type,
 });
 
-/** Called after every token, also when `delta` is empty because the text is not decided yet, and at the end. */
+/**
+ * Called after every token that a stream shows (see `streamInterval`), also when `delta` is empty because the text
+ * is not decided yet, and at the end.
+ */
 export type GenerationListener = (delta: string) => void;
 
 export class Generation {
@@ -46,35 +55,47 @@ export class Generation {
   /** Null while it runs. */
   finish: Finish | null = null;
 
-  private readonly engine: Engine;
+  private readonly context: ServerContext;
+  private readonly meter: RequestMeter;
+  /** The request's id, for the log; choices of an OpenAI request share it. */
+  private readonly id: string;
   private readonly request: GenerateRequest;
   private readonly listener: GenerationListener;
   private readonly detokenizer: Detokenizer;
   private readonly stopStrings: StopStrings;
   private readonly stopPatterns: StopPatterns;
   private readonly trimStop: boolean;
+  private readonly streamInterval: number;
   private readonly engineId: number;
-  /** Text of the last token, which goes out with the news of the end. */
-  private lastDelta = "";
+  /** Text that the listener has not got. */
+  private untold = "";
 
   constructor(
-    engine: Engine,
-    bytes: TokenBytes,
+    context: ServerContext,
     request: GenerateRequest,
-    sampling: Pick<Sampling, "stopStrings" | "stopPatterns" | "trimStop" | "skipSpecialTokens">,
+    sampling: Pick<
+      Sampling,
+      "stopStrings" | "stopPatterns" | "trimStop" | "skipSpecialTokens" | "streamInterval"
+    >,
+    { id, isStreaming }: { readonly id: string; readonly isStreaming: boolean },
     listener: GenerationListener,
   ) {
-    this.engine = engine;
+    const { engine, tokenizer, requests, options } = context;
+    this.context = context;
     this.request = request;
     this.promptIds = request.promptIds;
     this.listener = listener;
     const { skipSpecialTokens } = sampling;
-    this.detokenizer = new Detokenizer(bytes, { skipSpecialTokens, continues: true });
+    this.detokenizer = new Detokenizer(tokenizer.bytes, { skipSpecialTokens, continues: true });
     this.stopStrings = new StopStrings(sampling.stopStrings);
     this.stopPatterns = new StopPatterns(sampling.stopPatterns);
     this.trimStop = sampling.trimStop;
+    this.id = id;
+    this.meter = requests.begin(request.promptIds.length, isStreaming);
+    this.streamInterval = sampling.streamInterval ?? options.streamInterval;
     this.engineId = engine.submit(request, {
       onAdmitted: (cachedTokens) => {
+        this.meter.admitted(cachedTokens);
         if (this.admissions++ === 0) this.cachedTokens = cachedTokens;
       },
       onPromptLogprobs: (logprobs) => (this.promptLogprobs = logprobs),
@@ -86,12 +107,22 @@ export class Generation {
   /** Ends it without another word to the listener; does nothing once it has ended. */
   abort(): void {
     if (this.finish !== null) return;
-    this.finish = aborted("Aborted");
-    this.engine.abort(this.engineId);
+    this.settle(aborted("Aborted"));
+    this.context.engine.abort(this.engineId);
+  }
+
+  /** Ends it because its user asks for that; what there is so far stays, and the listener hears of the end. */
+  cancel(): void {
+    if (this.finish !== null) return;
+    this.context.engine.abort(this.engineId);
+    const message = this.admissions === 0 ? "Abort in waiting queue" : "Aborted";
+    this.context.log("info", `aborted by /abort_request after ${this.outputIds.length} tokens`);
+    this.close(aborted(message, null, null));
   }
 
   private take(token: number, logprob: TokenLogprob | null): void {
     if (this.finish !== null) return; // tokens on their way when it ended
+    this.meter.token();
     this.outputIds.push(token);
     if (logprob !== null) this.outputLogprobs.push(logprob);
     const isStopToken = this.request.stopTokenIds.includes(token);
@@ -105,40 +136,71 @@ export class Generation {
       if (pattern !== null) return this.stop(pattern, delta, false);
       if (this.stopPatterns.isExhausted) return this.giveUp("stop_regex takes too long to search.");
     }
-    this.text += delta;
+    this.add(delta);
+    const count = this.outputIds.length;
     // The engine says at once how it ends; the last token's text goes out together with that.
-    if (isStopToken || this.outputIds.length === this.request.maxNewTokens) this.lastDelta = delta;
-    else this.listener(delta);
+    if (isStopToken || count === this.request.maxNewTokens) return;
+    if (this.streamInterval === 1 || count % this.streamInterval === 1) this.tell();
+  }
+
+  private add(text: string): void {
+    this.text += text;
+    this.untold += text;
+  }
+
+  private tell(): void {
+    const delta = this.untold;
+    this.untold = "";
+    this.listener(delta);
   }
 
   /** @param trimmed leaves out what the stop strings hold back: the one found and what follows. */
   private stop(matched: string, shown: string, trimmed: boolean): void {
     const delta = trimmed ? shown : shown + this.stopStrings.release() + this.detokenizer.flush();
-    this.text += delta;
-    this.finish = { type: "stop", matched };
-    this.engine.abort(this.engineId);
-    this.listener(delta);
+    this.add(delta);
+    this.settle({ type: "stop", matched });
+    this.context.engine.abort(this.engineId);
+    this.tell();
   }
 
   /** Ends it as the request's own fault. */
   private giveUp(message: string): void {
-    this.finish = aborted(message, 400, "BadRequestError");
-    this.engine.abort(this.engineId);
-    this.listener("");
+    this.settle(aborted(message, 400, "BadRequestError"));
+    this.context.engine.abort(this.engineId);
+    this.tell();
   }
 
   private end(reason: FinishReason): void {
     if (this.finish !== null) return;
+    if (reason.type === "stop") this.close({ type: "stop", matched: reason.tokenId });
+    else if (reason.type === "length") {
+      this.close({ type: "length", length: this.outputIds.length });
+    } else {
+      this.context.log("warning", `the engine gave a request up: ${reason.message}`);
+      this.close(aborted(reason.message));
+    }
+  }
+
+  /** Ends it for the reason given, unless the last of its text completes a stop string. */
+  private close(finish: Finish): void {
     // What waited for the rest of a character may complete a stop string.
     let rest = this.stopStrings.push(this.detokenizer.flush());
     const { matched } = this.stopStrings;
     if (matched === null || !this.trimStop) rest += this.stopStrings.release();
-    this.text += rest;
-    if (matched !== null) this.finish = { type: "stop", matched };
-    else if (reason.type === "stop") this.finish = { type: "stop", matched: reason.tokenId };
-    else if (reason.type === "length") {
-      this.finish = { type: "length", length: this.outputIds.length };
-    } else this.finish = aborted(reason.message);
-    this.listener(this.lastDelta + rest);
+    this.add(rest);
+    this.settle(matched === null ? finish : { type: "stop", matched });
+    this.tell();
+  }
+
+  /** Sets `finish`, counts the request and has it logged. */
+  private settle(finish: Finish): void {
+    this.finish = finish;
+    const { cachedTokens, outputTokens, seconds } = this.meter.end(finish.type === "abort");
+    if (!this.context.options.logRequests) return;
+    this.context.log(
+      "info",
+      `request ${this.id} ended: ${finish.type}, ${this.promptIds.length} prompt tokens ` +
+        `(${cachedTokens} cached), ${outputTokens} output tokens, ${seconds.toFixed(3)} s`,
+    );
   }
 }

@@ -9,8 +9,8 @@ export type * from "./context.ts";
 export interface RunningServer {
   readonly port: number;
   /**
-   * Turns new requests away, gives running ones `graceMs` to end, then cuts what is left, which aborts it in
-   * the engine. The engine stays open: it is the caller's.
+   * Turns away new requests and those that have not arrived whole, gives running ones `graceMs` to end, then
+   * cuts what is left, which aborts it in the engine. The engine stays open: it is the caller's.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -21,7 +21,8 @@ export async function startServer(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<RunningServer> {
   const app = createApp(context);
-  void context.engine.ended.then(() => (context.phase = "stopping"));
+  const ended = Promise.race([context.engine.ended, context.tokenizer.ended]);
+  void ended.then(() => (context.phase = "stopping"));
   const server = await runtime.serve({
     host,
     port,
@@ -33,11 +34,16 @@ export async function startServer(
     port: server.port,
     async close(graceMs) {
       context.phase = "stopping";
+      context.closing.abort();
       const drained = server.stop(false);
       const { promise: graceIsOver, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, graceMs);
       await Promise.race([drained, graceIsOver]);
       clearTimeout(timer);
+      const { running, waiting } = context.engine.load();
+      if (running + waiting > 0) {
+        context.log("warning", `cutting ${running} running and ${waiting} waiting requests`);
+      }
       await server.stop(true);
     },
   };

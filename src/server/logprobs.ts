@@ -69,6 +69,15 @@ export function tokenTriples(
   ]);
 }
 
+/** /generate: the tokens that were asked for at each position, null where a position has no logprobs. */
+export function askedTriples(
+  bytes: TokenBytes,
+  entries: readonly TokenLogprob[],
+  withText: boolean,
+): (Triple[] | null)[] {
+  return entries.map(({ asked }) => (asked ? tokenTriples(bytes, asked, withText) : null));
+}
+
 /** /generate: the alternatives at each position, null where there are none. */
 export function topTriples(
   bytes: TokenBytes,

@@ -11,6 +11,7 @@ import {
   samplingNotBuilt,
   string,
 } from "./sampling.ts";
+import type { HeldIds } from "./running.ts";
 import { doneEvent, EventStream } from "./sse.ts";
 
 export const requestFields = {
@@ -87,12 +88,13 @@ export type ChunkWriter = (generation: Generation, index: number, delta: string)
 export function streamChoices(
   context: ServerContext,
   jobs: readonly Job[],
+  ids: HeldIds,
   signal: AbortSignal,
   chunk: ChunkWriter,
   lastEvents: (generations: readonly Generation[]) => string,
 ): Response {
   const events = new EventStream();
-  const batch = new Batch(context, jobs, signal, (generation, index, delta) => {
+  const batch = new Batch(context, jobs, ids, signal, (generation, index, delta) => {
     const fault = abortError(generation);
     if (fault !== null) {
       batch.abort();
@@ -112,12 +114,14 @@ export function streamChoices(
 
 /** The chunk for clients that asked for `include_usage`. Null fields are left out, as in SGLang. */
 export function usageEvent(
+  context: ServerContext,
   object: string,
   { id, created, model }: ResponseHead,
   generations: readonly Generation[],
   choiceCount: number,
 ): string {
-  const { prompt_tokens_details: _, ...usage } = usageOf(generations, choiceCount);
+  const { prompt_tokens_details: details, ...rest } = usageOf(context, generations, choiceCount);
+  const usage = details === null ? rest : { ...rest, prompt_tokens_details: details };
   return dataEvent({ id, object, created, model, choices: [], usage });
 }
 

@@ -45,41 +45,47 @@ export function checkChoiceCount(count: number): void {
   throw refused(`One request may have ${choicesMax} prompts times n, not ${count}.`);
 }
 
-function tokenIds(list: readonly unknown[], field: string): readonly number[] {
+export function tokenIds(list: readonly unknown[], field: string): readonly number[] {
   const wrong = list.findIndex((id) => !Number.isSafeInteger(id));
   if (wrong < 0) return list as readonly number[];
   throw malformed(`${field}[${wrong}]: expected a token id, got ${describe(list[wrong])}.`);
 }
 
 /** The ids of each prompt. Throws a 400 for an empty prompt and for ids that the model does not have. */
-export function encodePrompts(
+export async function encodePrompts(
   context: ServerContext,
   prompts: readonly Prompt[],
   field: string,
 ): Promise<Int32Array[]> {
   const { vocabSize } = context.engine.limits;
-  return Promise.all(
-    prompts.map(async (prompt) => {
-      if (prompt.length === 0) throw refused("Prompt cannot be empty");
-      const ids = typeof prompt === "string" ? await encodeText(context, prompt, true) : prompt;
-      if (ids.length === 0) throw refused("Prompt cannot be empty");
-      checkTokenIds(Array.from(ids), vocabSize, field);
-      return Int32Array.from(ids);
-    }),
-  );
+  const texts = prompts.filter((prompt) => typeof prompt === "string");
+  if (texts.some((text) => text === "")) throw refused("Prompt cannot be empty");
+  const encoded = texts.length === 0 ? [] : await encodeTexts(context, texts, true);
+  let next = 0;
+  return prompts.map((prompt) => {
+    const ids = typeof prompt === "string" ? encoded[next++]! : prompt;
+    if (ids.length === 0) throw refused("Prompt cannot be empty");
+    checkTokenIds(ids, vocabSize, field);
+    return Int32Array.from(ids);
+  });
 }
 
-export function encodeText(
-  { tokenizer, engine }: ServerContext,
-  text: string,
+/** Ids of texts, asked for at once so that many texts of one request take turns with other requests. */
+export async function encodeTexts(
+  context: ServerContext,
+  texts: readonly string[],
   addSpecialTokens: boolean,
-): Promise<ArrayLike<number>> {
-  // Megabytes of text that cannot fit must not keep the tokenizer from everyone else's prompts.
-  const fewestTokens = Math.ceil(text.length / longestTokenBytes(tokenizer.bytes.offsets));
+): Promise<Int32Array[]> {
+  for (const text of texts) checkTextLength(context, text.length);
+  return context.tokenizer.encodeAll(texts, { addSpecialTokens });
+}
+
+/** Throws a 400 for a text so long that it cannot fit: megabytes are not tokenized only to be refused. */
+export function checkTextLength({ tokenizer, engine }: ServerContext, characters: number): void {
+  const fewestTokens = Math.ceil(characters / longestTokenBytes(tokenizer.bytes.offsets));
   if (fewestTokens >= engine.limits.contextLength) {
     throw tooLong(`at least ${fewestTokens}`, engine.limits.contextLength);
   }
-  return tokenizer.encode(text, { addSpecialTokens });
 }
 
 const longestByVocabulary = new WeakMap<Uint32Array, number>();
@@ -94,8 +100,8 @@ function longestTokenBytes(offsets: Uint32Array): number {
   return longest;
 }
 
-export function checkTokenIds(ids: readonly number[], vocabSize: number, field: string): void {
-  const wrong = ids.find((id) => id < 0 || id >= vocabSize);
+export function checkTokenIds(ids: ArrayLike<number>, vocabSize: number, field: string): void {
+  const wrong = Array.prototype.find.call(ids, (id: number) => id < 0 || id >= vocabSize);
   if (wrong === undefined) return;
   throw refused(`${field}: token id ${wrong} is not in the vocabulary [0, ${vocabSize - 1}].`);
 }

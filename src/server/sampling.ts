@@ -86,6 +86,8 @@ export interface Sampling {
   /** Leaves a stop string or stop token out of the text. */
   readonly trimStop: boolean;
   readonly skipSpecialTokens: boolean;
+  /** Tokens between two events of a stream; null: as the server does. */
+  readonly streamInterval: number | null;
 }
 
 /** The endpoint's own names and values of what differs between them. */
@@ -94,6 +96,7 @@ export interface SamplingSource {
   readonly maxNewTokens: number | null;
   readonly minNewTokens: number;
   readonly seed: number | null | undefined;
+  readonly streamInterval: number | null;
   readonly defaults: DefaultSampling;
 }
 
@@ -102,10 +105,8 @@ function check(ok: boolean, name: string, rule: string, value: number): void {
 }
 
 /** Checks ranges and fills in defaults. Throws a 400 with SGLang's sentences. */
-export function toSampling(
-  fields: SamplingFields,
-  { lengthField, maxNewTokens, minNewTokens, seed, defaults }: SamplingSource,
-): Sampling {
+export function toSampling(fields: SamplingFields, source: SamplingSource): Sampling {
+  const { lengthField, maxNewTokens, minNewTokens, seed, streamInterval, defaults } = source;
   const temperature = fields.temperature ?? defaults.temperature ?? 1;
   const topP = fields.top_p ?? defaults.topP ?? 1;
   const topK = fields.top_k ?? defaults.topK ?? -1;
@@ -120,6 +121,9 @@ export function toSampling(
   check(choiceCount >= 1 && choiceCount <= 128, "n", "in [1, 128]", choiceCount);
   if (maxNewTokens !== null) check(maxNewTokens >= 0, lengthField, "at least 0", maxNewTokens);
   checkMinNewTokens(minNewTokens, lengthField, maxNewTokens);
+  if (streamInterval !== null) {
+    check(streamInterval >= 1, "stream_interval", "at least 1", streamInterval);
+  }
 
   return {
     maxNewTokens,
@@ -135,6 +139,7 @@ export function toSampling(
     ignoreEos: fields.ignore_eos ?? false,
     trimStop: !(fields.no_stop_trim ?? false),
     skipSpecialTokens: fields.skip_special_tokens ?? true,
+    streamInterval,
   };
 }
 

@@ -1,11 +1,13 @@
 /** `servebench serve`: model, tokenizer and engine become a server that runs until it is told to stop. */
 import {
+  defaults,
   startEngine,
   startReplicas,
   type Engine,
   type EngineOptions,
   type LoadBalanceMethod,
 } from "../engine/index.ts";
+import { exitCode, type ExitCode } from "../exit-code.ts";
 import type { HubUser } from "../hub/hub.ts";
 import { eosIds, resolveModel, type ResolvedModel } from "../hub/resolve.ts";
 import { TokenizerClient } from "../tokenizer/client.ts";
@@ -13,7 +15,14 @@ import { loadTokenBytes } from "../tokenizer/source.ts";
 import { printableIds } from "../tokenizer/printable.ts";
 import { UserError } from "../user-error.ts";
 import type { DefaultSampling, ServerContext } from "./context.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { gatherRepeats, type Log, type LogLevel } from "./log.ts";
+import { RequestMetrics } from "./metrics/requests.ts";
 import { startServer, type RunningServer } from "./index.ts";
+import { readChatTemplate } from "./chat-template.ts";
+import type { ChatTemplate } from "./json-template.ts";
+import { noTokenizer } from "./no-tokenizer.ts";
+import { RunningRequests } from "./running.ts";
 import { seedSource } from "./sampling.ts";
 
 /** The flags of the command, null where they were not given. */
@@ -25,14 +34,17 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly apiKey: string | null;
-  readonly device: "auto" | "cpu" | "cuda" | "null";
+  readonly device: "auto" | "cpu" | "null";
   readonly loadFormat: "auto" | "safetensors" | "dummy";
   readonly dtype: "auto" | "bfloat16" | "float32";
   readonly contextLength: number | null;
   readonly memFractionStatic: number | null;
   readonly maxTotalTokens: number | null;
   readonly maxRunningRequests: number | null;
+  readonly maxNumReqs: number | null;
   readonly chunkedPrefillSize: number | null;
+  readonly maxPrefillTokens: number | null;
+  readonly pageSize: number;
   readonly maxQueuedRequests: number | null;
   readonly threads: number | null;
   readonly randomSeed: number | null;
@@ -41,7 +53,13 @@ export interface ServeOptions {
   readonly scheduleConservativeness: number;
   readonly dpSize: number;
   readonly loadBalanceMethod: LoadBalanceMethod;
-  readonly logLevel: "error" | "warning" | "info" | "debug";
+  readonly streamInterval: number;
+  readonly enableCacheReport: boolean;
+  readonly chatTemplate: string | null;
+  readonly skipTokenizerInit: boolean;
+  readonly logLevel: LogLevel;
+  readonly logRequests: boolean;
+  readonly decodeLogInterval: number;
 }
 
 interface ServeIo {
@@ -53,41 +71,48 @@ interface ServeIo {
   readonly signal: AbortSignal;
 }
 
-type Log = (level: ServeOptions["logLevel"], line: string) => void;
+/** What is on disk, and a template that the user has given in place of the model's own. */
+interface ModelToServe extends ResolvedModel {
+  readonly chatTemplate: ChatTemplate | null;
+}
 
 const maxBodyBytes = 64 * 2 ** 20;
+const bodyStallMs = 30_000;
 /** What running requests get to end after the first Ctrl-C; the second ends the program at once. */
 const graceMs = 10_000;
 
-const exitInterrupted = 130;
-
-/** Serves until the signal; resolves to the exit code. @throws UserError if it cannot begin. */
-export async function runServer(options: ServeOptions, io: ServeIo): Promise<number> {
+/** Serves until the signal. @throws UserError if it cannot begin. */
+export async function runServer(options: ServeOptions, io: ServeIo): Promise<ExitCode> {
   const startedMs = performance.now();
   const log = logger(options, io);
-  const model = await findModel(options, io, log);
-  if (model === null) return exitInterrupted;
+  const chatTemplate = readChatTemplate(options);
+  const found = await findModel(options, io, log);
+  if (found === null) return exitCode.interrupted;
+  const model: ModelToServe = { ...found, chatTemplate };
   log("info", `loading ${model.name}`);
   const [tokenizer, engine] = await load(model, options);
   try {
-    const context = serverContext(model, tokenizer, engine, options, (line) => log("error", line));
+    const context = serverContext(model, tokenizer, engine, options, gatherRepeats(log));
     const server = await listen(context, options);
     context.phase = "ready";
-    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    context.startupSeconds = (performance.now() - startedMs) / 1000;
+    const seconds = context.startupSeconds.toFixed(1);
     log("info", `The server is fired up and ready to roll! (${seconds} s)`);
     io.stdout(
       `servebench: ready at http://${urlHost(options.host)}:${server.port} ` +
         `(${context.model.servedName}, ${engine.device}, ${engine.limits.maxTotalTokens} KV tokens)\n`,
     );
-    const fault = await Promise.race([aborted(io.signal), engine.ended]);
+    const fault = await Promise.race([aborted(io.signal), engine.ended, context.tokenizer.ended]);
     if (fault === null) {
       const { running, waiting } = engine.load();
       log("info", `stopping: ${running} running and ${waiting} waiting requests`);
     } else log("error", `stopping: ${fault}`);
     await server.close(graceMs);
-    return fault === null ? 0 : 1;
+    context.watch.close();
+    log("info", "stopped");
+    return fault === null ? exitCode.success : exitCode.failure;
   } finally {
-    await Promise.all([engine.close(), tokenizer.close()]);
+    await Promise.all([engine.close(), tokenizer?.close()]);
   }
 }
 
@@ -115,40 +140,44 @@ async function findModel(
   }
 }
 
-/** Tokenizer and engine start side by side; neither is left running when the other fails. */
+/**
+ * Tokenizer and engine start side by side; neither is left running when the other fails. The tokenizer is null
+ * where none is wanted.
+ */
 async function load(
-  model: ResolvedModel,
+  model: ModelToServe,
   options: ServeOptions,
-): Promise<[TokenizerClient, Engine]> {
+): Promise<[TokenizerClient | null, Engine]> {
   const { dpSize, loadBalanceMethod } = options;
   const chosen = engineOptions(model, options);
   const engine =
     dpSize === 1
       ? startEngine(model, chosen)
       : startReplicas(model, chosen, dpSize, loadBalanceMethod);
-  const tokenizer = TokenizerClient.start(model.tokenizer);
+  const chatTemplate = model.chatTemplate?.jinja;
+  const source = { ...model.tokenizer, ...(chatTemplate !== undefined && { chatTemplate }) };
+  const tokenizer = options.skipTokenizerInit ? null : TokenizerClient.start(source);
   const [openedTokenizer, openedEngine] = await Promise.allSettled([tokenizer, engine]);
   if (openedTokenizer.status === "fulfilled" && openedEngine.status === "fulfilled") {
     return [openedTokenizer.value, openedEngine.value];
   }
-  if (openedTokenizer.status === "fulfilled") await openedTokenizer.value.close();
+  if (openedTokenizer.status === "fulfilled") await openedTokenizer.value?.close();
   if (openedEngine.status === "fulfilled") await openedEngine.value.close();
   const failed = [openedEngine, openedTokenizer].find((result) => result.status === "rejected")!;
   throw userError(failed.reason);
 }
 
 function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptions {
-  if (options.device === "cuda") {
-    throw new UserError("--device: cuda is not built yet; use cpu, or auto");
-  }
   const given = {
     contextLength: options.contextLength,
     memFractionStatic: options.memFractionStatic,
     maxTotalTokens: options.maxTotalTokens,
-    maxRunning: options.maxRunningRequests,
+    maxRunning: mostRunning(options),
     // As in SGLang, -1 and 0 switch chunks off.
     chunkedPrefillSize:
       (options.chunkedPrefillSize ?? 1) < 1 ? Infinity : options.chunkedPrefillSize,
+    maxPrefillTokens: options.maxPrefillTokens,
+    pageSize: options.pageSize,
     threads: options.threads,
   };
   const set = Object.entries(given).filter(([, value]) => value !== null);
@@ -160,21 +189,29 @@ function engineOptions(model: ResolvedModel, options: ServeOptions): EngineOptio
     scheduleConservativeness: options.scheduleConservativeness,
     // Most tokens of a model without meaning would else be halves of characters.
     drawableIds:
-      model.weights.kind === "dummy" ? printableIds(loadTokenBytes(model.tokenizer)) : null,
+      model.weights.kind === "dummy" && !options.skipTokenizerInit
+        ? printableIds(loadTokenBytes(model.tokenizer))
+        : null,
     ...Object.fromEntries(set),
   };
 }
 
+/** SGLang keeps one row of its table of requests free. */
+function mostRunning({ maxRunningRequests, maxNumReqs }: ServeOptions): number | null {
+  if (maxNumReqs === null) return maxRunningRequests;
+  return Math.min(maxRunningRequests ?? defaults.maxRunning, maxNumReqs - 1);
+}
+
 function serverContext(
-  { name, config, generationConfig }: ResolvedModel,
-  tokenizer: TokenizerClient,
+  { name, config, generationConfig, chatTemplate }: ModelToServe,
+  tokenizer: TokenizerClient | null,
   engine: Engine,
   options: ServeOptions,
-  logError: (line: string) => void,
+  log: Log,
 ): ServerContext {
   return {
     engine,
-    tokenizer,
+    tokenizer: tokenizer ?? noTokenizer,
     model: {
       path: name,
       tokenizerPath: options.tokenizerPath ?? name,
@@ -183,18 +220,39 @@ function serverContext(
       loadFormat: options.loadFormat,
       modelType: String(config["model_type"]),
       architectures: config["architectures"] as string[],
-      eosIds: eosIds({ config, generationConfig }, tokenizer.facts.eosIds),
+      eosIds: eosIds({ config, generationConfig }, tokenizer?.facts.eosIds ?? []),
+      chatStopStrings: chatTemplate?.stopStrings ?? [],
       defaultSampling: defaultSampling(generationConfig ?? {}),
     },
     options: {
       apiKey: options.apiKey,
       maxBodyBytes,
       queueLimit: options.maxQueuedRequests,
+      logRequests: options.logRequests,
+      streamInterval: options.streamInterval,
+      cacheReport: options.enableCacheReport,
+      bodyStallMs,
+      skipTokenizer: options.skipTokenizerInit,
     },
+    arguments: argumentsOf(options),
+    watch: new EngineWatch(engine, log, options.decodeLogInterval),
+    requests: new RequestMetrics(),
+    startupSeconds: null,
     phase: "starting",
+    running: new RunningRequests(),
+    closing: new AbortController(),
     drawSeed: seedSource(options.randomSeed),
-    log: logError,
+    log,
   };
+}
+
+/** The options by the names of their flags, in SGLang's spelling. */
+export function argumentsOf({ apiKey, ...options }: ServeOptions): Record<string, unknown> {
+  const named = Object.entries(options).map(([name, value]) => [
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value,
+  ]);
+  return { ...Object.fromEntries(named), api_key: apiKey === null ? null : "(set)" };
 }
 
 function defaultSampling(generationConfig: Readonly<Record<string, unknown>>): DefaultSampling {
@@ -235,7 +293,7 @@ function userError(error: unknown): unknown {
 }
 
 function logger({ logLevel }: ServeOptions, io: ServeIo): Log {
-  const levels = ["error", "warning", "info", "debug"];
+  const levels: readonly LogLevel[] = ["error", "warning", "info", "debug"];
   const shown = levels.indexOf(logLevel);
   return (level, line) => {
     if (levels.indexOf(level) > shown) return;

@@ -14,11 +14,14 @@ const headers = {
 
 export const doneEvent = "data: [DONE]\n\n";
 
+/** Why a client gets no more: it has left, or it reads too slowly and was dropped. */
+export type LossReason = "gone" | "slow";
+
 /** One response and its writing side. */
 export class EventStream {
   private readonly body: ReadableStream<Uint8Array>;
   private controller!: ReadableStreamDefaultController<Uint8Array>;
-  private onLost = () => {};
+  private onLost: (reason: LossReason) => void = () => {};
   private open = true;
   private unsent = "";
 
@@ -26,14 +29,14 @@ export class EventStream {
     this.body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => void (this.controller = controller),
-        cancel: () => this.lost(),
+        cancel: () => this.lost("gone"),
       },
       new ByteLengthQueuingStrategy({ highWaterMark: 0 }),
     );
   }
 
   /** @param onLost called once if the client leaves, or is dropped, before the end. */
-  response(onLost: () => void): Response {
+  response(onLost: (reason: LossReason) => void): Response {
     this.onLost = onLost;
     return new Response(this.body, { headers });
   }
@@ -63,19 +66,19 @@ export class EventStream {
     if (!this.open || this.unsent === "") return;
     if ((this.controller.desiredSize ?? 0) < -backlogBytesMax) {
       this.controller.error(new Error("the client reads too slowly"));
-      return this.lost();
+      return this.lost("slow");
     }
     try {
       this.controller.enqueue(encoder.encode(this.unsent));
       this.unsent = "";
     } catch {
-      this.lost(); // the connection went away a moment ago
+      this.lost("gone"); // the connection went away a moment ago
     }
   }
 
-  private lost(): void {
+  private lost(reason: LossReason): void {
     if (!this.open) return;
     this.open = false;
-    this.onLost();
+    this.onLost(reason);
   }
 }

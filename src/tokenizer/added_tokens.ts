@@ -43,9 +43,8 @@ export class AddedTokens {
     node.token ??= token;
   }
 
-  /** Leftmost tokens first, the longest of those that begin at one place. */
-  split(text: string): Section[] {
-    const sections: Section[] = [];
+  /** Leftmost tokens first, the longest of those that begin at one place; found as they are asked for. */
+  *split(text: string): Generator<Section> {
     let done = 0;
     for (const { token, start, end } of this.matches(text)) {
       if (
@@ -54,12 +53,11 @@ export class AddedTokens {
       )
         continue;
       const from = token.lstrip ? spaceAtEnd.exec(text.slice(0, start))!.index : start;
-      if (done < from) sections.push(text.slice(done, from));
-      sections.push(token.id);
+      if (done < from) yield text.slice(done, from);
+      yield token.id;
       done = token.rstrip ? end + spaceAtStart.exec(text.slice(end))![0].length : end;
     }
-    if (done < text.length) sections.push(text.slice(done));
-    return sections;
+    if (done < text.length) yield text.slice(done);
   }
 
   private *matches(text: string): Generator<{ token: AddedTokenJson; start: number; end: number }> {

@@ -59,12 +59,23 @@ export class Bpe {
     else for (const id of known) ids.push(id);
   }
 
+  /** As `encode`, in steps: for words so long that merging takes a while. They are not remembered. */
+  *encodeLong(word: string, ids: number[]): Generator<void> {
+    const length = this.toBytes(word);
+    const memory = new WordMemory(length);
+    const count = this.split(length, memory.symbols);
+    scratch = new Uint8Array(1024); // what it took is not kept
+    const merge = new HeapMerge(this.merges, memory, count);
+    while (!merge.advance(pairsPerStep)) yield;
+    merge.collect(ids);
+  }
+
   private encodeNew(word: string, ids: number[]): void {
     const from = ids.length;
     const length = this.toBytes(word);
     const whole = this.options.ignoreMerges ? this.pieces.find(scratch, 0, length) : -1;
     if (whole >= 0) ids.push(whole);
-    else this.merge(word, length, ids);
+    else this.merge(length, ids);
     if (word.length > longestCachedWord) return;
     if (this.cache.size >= cachedWords) this.cache.clear();
     // The key is a copy: the word is a slice, which would keep the whole text it was cut from alive.
@@ -81,15 +92,24 @@ export class Bpe {
     return encoder.encodeInto(text, scratch).written;
   }
 
-  private merge(word: string, length: number, ids: number[]): void {
-    if (symbols.length < word.length * 4) growSymbols(word.length * 8);
-    const count = this.options.byteLevel ? this.splitBytes(length) : this.splitCharacters(length);
-    if (count <= longestScannedWord) mergeByScan(this.merges, count, ids);
-    else mergeByHeap(this.merges, count, ids);
+  private merge(length: number, ids: number[]): void {
+    if (shared.symbols.length < length) shared = new WordMemory(length * 2);
+    const count = this.split(length, shared.symbols);
+    if (count <= longestScannedWord) return mergeByScan(this.merges, shared, count, ids);
+    const merge = new HeapMerge(this.merges, shared, count);
+    merge.advance(Infinity);
+    merge.collect(ids);
+  }
+
+  /** Writes the symbols of the bytes in `scratch`, at most one for each, and returns their number. */
+  private split(length: number, symbols: Int32Array): number {
+    return this.options.byteLevel
+      ? this.splitBytes(length, symbols)
+      : this.splitCharacters(length, symbols);
   }
 
   /** Symbols of the bytes in `scratch`; a byte without a piece vanishes, as in Hugging Face's. */
-  private splitBytes(length: number): number {
+  private splitBytes(length: number, symbols: Int32Array): number {
     let count = 0;
     for (let i = 0; i < length; i++) {
       const id = this.idOfByte[scratch[i]!]!;
@@ -100,7 +120,7 @@ export class Bpe {
   }
 
   /** Symbols of the characters in `scratch`: their piece, else their bytes' tokens, else the unknown token. */
-  private splitCharacters(length: number): number {
+  private splitCharacters(length: number, symbols: Int32Array): number {
     const { unkId } = this;
     const { byteFallback, fuseUnk } = this.options;
     let count = 0;
@@ -131,22 +151,32 @@ export class Bpe {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-// Working memory of one word at a time, shared by all tokenizers of the thread.
-let scratch = new Uint8Array(1024);
-let symbols = new Int32Array(1024);
-let ranks = new Uint32Array(1024);
-let nexts = new Int32Array(1024);
-let previous = new Int32Array(1024);
+/** What merging a word takes: its symbols, as a linked list, and the rank of the pair that begins at each. */
+class WordMemory {
+  readonly symbols: Int32Array;
+  readonly ranks: Uint32Array;
+  readonly nexts: Int32Array;
+  readonly previous: Int32Array;
 
-function growSymbols(size: number): void {
-  symbols = new Int32Array(size);
-  ranks = new Uint32Array(size);
-  nexts = new Int32Array(size);
-  previous = new Int32Array(size);
+  constructor(size: number) {
+    this.symbols = new Int32Array(size);
+    this.ranks = new Uint32Array(size);
+    this.nexts = new Int32Array(size);
+    this.previous = new Int32Array(size);
+  }
 }
 
+// For one word at a time, shared by all tokenizers of the thread.
+let scratch = new Uint8Array(1024);
+let shared = new WordMemory(1024);
+
 /** Merges `symbols[0 .. count)` by looking at all pairs each time. */
-function mergeByScan(merges: MergeIndex, count: number, ids: number[]): void {
+function mergeByScan(
+  merges: MergeIndex,
+  { symbols, ranks }: WordMemory,
+  count: number,
+  ids: number[],
+): void {
   let n = count;
   for (let i = 0; i + 1 < n; i++) ranks[i] = merges.rank(symbols[i]!, symbols[i + 1]!);
   for (;;) {
@@ -168,34 +198,71 @@ function mergeByScan(merges: MergeIndex, count: number, ids: number[]): void {
   for (let i = 0; i < n; i++) ids.push(symbols[i]!);
 }
 
+/** Pairs that are looked at in a step of `HeapMerge`: about a millisecond. */
+const pairsPerStep = 4096;
+
 /**
  * Merges `symbols[0 .. count)`, a linked list here, by a heap of pairs. `ranks[i]` is the rank of the pair that
  * begins at i; an entry of the heap that no longer agrees with it is out of date.
  */
-function mergeByHeap(merges: MergeIndex, count: number, ids: number[]): void {
-  const heap = new PairHeap(count);
-  const rate = (i: number) => {
-    const next = nexts[i]!;
-    ranks[i] = next < count ? merges.rank(symbols[i]!, symbols[next]!) : noMerge;
-    if (ranks[i] !== noMerge) heap.push(ranks[i]!, i);
-  };
-  for (let i = 0; i < count; i++) {
-    nexts[i] = i + 1;
-    previous[i] = i - 1;
+class HeapMerge {
+  private readonly merges: MergeIndex;
+  private readonly word: WordMemory;
+  private readonly count: number;
+  private readonly heap: PairHeap;
+  /** Pairs that have been rated; merging begins when all have. */
+  private rated = 0;
+
+  constructor(merges: MergeIndex, word: WordMemory, count: number) {
+    this.merges = merges;
+    this.word = word;
+    this.count = count;
+    this.heap = new PairHeap(count);
   }
-  for (let i = 0; i < count; i++) rate(i);
-  while (heap.pop()) {
-    const { rank, position } = heap;
-    if (ranks[position] !== rank) continue;
+
+  /** Looks at up to `pairs` pairs; true once nothing is left to merge. */
+  advance(pairs: number): boolean {
+    const { count, heap } = this;
+    let left = pairs;
+    for (; this.rated < count && left > 0; left--) this.begin(this.rated++);
+    for (; left > 0; left--) {
+      if (!heap.pop()) return true;
+      this.merge(heap.rank, heap.position);
+    }
+    return false;
+  }
+
+  /** Appends what has become of the symbols. */
+  collect(ids: number[]): void {
+    const { symbols, nexts } = this.word;
+    for (let i = 0; i < this.count; i = nexts[i]!) ids.push(symbols[i]!);
+  }
+
+  private begin(position: number): void {
+    this.word.nexts[position] = position + 1;
+    this.word.previous[position] = position - 1;
+    this.rate(position);
+  }
+
+  private rate(position: number): void {
+    const { symbols, ranks, nexts } = this.word;
+    const next = nexts[position]!;
+    const rank = next < this.count ? this.merges.rank(symbols[position]!, symbols[next]!) : noMerge;
+    ranks[position] = rank;
+    if (rank !== noMerge) this.heap.push(rank, position);
+  }
+
+  private merge(rank: number, position: number): void {
+    const { symbols, ranks, nexts, previous } = this.word;
+    if (ranks[position] !== rank) return;
     const gone = nexts[position]!;
-    symbols[position] = merges.result[rank]!;
+    symbols[position] = this.merges.result[rank]!;
     ranks[gone] = noMerge;
     nexts[position] = nexts[gone]!;
-    if (nexts[position]! < count) previous[nexts[position]!] = position;
-    rate(position);
-    if (previous[position]! >= 0) rate(previous[position]!);
+    if (nexts[position]! < this.count) previous[nexts[position]!] = position;
+    this.rate(position);
+    if (previous[position]! >= 0) this.rate(previous[position]!);
   }
-  for (let i = 0; i < count; i = nexts[i]!) ids.push(symbols[i]!);
 }
 
 /** A binary heap of (rank, position), least first; an entry is one double, which is exact up to 2^53. */

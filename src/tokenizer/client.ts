@@ -44,7 +44,10 @@ export class TokenizerClient {
   private readonly worker: Worker;
   private readonly pending = new Map<number, Pending>();
   private nextCall = 0;
-  private ended: Error | null = null;
+  /** Resolves with the reason, a sentence, when no more calls are answered. */
+  readonly ended: Promise<string>;
+  private readonly resolveEnded: (reason: string) => void;
+  private endError: Error | null = null;
 
   /** Starts the worker; rejects with the loader's error when the tokenizer cannot be opened. */
   static start(source: TokenizerSource): Promise<TokenizerClient> {
@@ -64,6 +67,9 @@ export class TokenizerClient {
   }
 
   private constructor(worker: Worker, facts: TokenizerFacts, bytes: TokenBytes) {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.ended = promise;
+    this.resolveEnded = resolve;
     this.worker = worker;
     this.facts = facts;
     this.hasChatTemplate = facts.hasChatTemplate;
@@ -96,7 +102,7 @@ export class TokenizerClient {
   }
 
   private call(request: TokenizerCall): Promise<{ ids: Int32Array[]; text: string }> {
-    if (this.ended) return Promise.reject(this.ended);
+    if (this.endError) return Promise.reject(this.endError);
     const call = this.nextCall++;
     return new Promise((resolve, reject) => {
       this.pending.set(call, { resolve, reject });
@@ -113,8 +119,9 @@ export class TokenizerClient {
   }
 
   private end(error: Error): void {
-    this.ended ??= error;
-    for (const { reject } of this.pending.values()) reject(this.ended);
+    this.endError ??= error;
+    this.resolveEnded(this.endError.message);
+    for (const { reject } of this.pending.values()) reject(this.endError);
     this.pending.clear();
   }
 }

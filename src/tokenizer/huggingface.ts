@@ -29,15 +29,34 @@ import {
 } from "./vocabulary.ts";
 
 /** Throws an Error that names the file and what is wrong with it. */
-export function loadTokenizer(source: TokenizerSource): Tokenizer {
+export function loadTokenizer(source: TokenizerSource): HuggingFaceTokenizer {
   const files = readTokenizerFiles(source);
   try {
-    return new HuggingFaceTokenizer(files);
+    const tokenizer = new HuggingFaceTokenizer(files);
+    if (source.chatTemplate !== undefined) checkChatTemplate(tokenizer);
+    return tokenizer;
   } catch (error) {
     const name = "asset" in source ? source.asset : source.folder;
     throw new Error(`tokenizer of ${name}: ${(error as Error).message}`, { cause: error });
   }
 }
+
+/** A template that was given by hand had better fail now than with every request. */
+function checkChatTemplate(tokenizer: Tokenizer): void {
+  try {
+    tokenizer.applyChatTemplate([{ role: "user", content: "Hello" }], true);
+  } catch (error) {
+    const message = (error as Error).message;
+    throw new Error(`the given chat template fails on a message of a user: ${message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Words of a step: about a millisecond where none of them is known yet. */
+const wordsPerStep = 512;
+/** Words longer than this many UTF-16 units have steps of their own. */
+const longWord = 4096;
 
 type Normalize = (text: string) => string;
 
@@ -81,24 +100,47 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.hasChatTemplate = Boolean(config.chat_template);
   }
 
-  encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): number[] {
+  encode(text: string, options: EncodeOptions = {}): number[] {
+    const steps = this.encodeInSteps(text, options);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+    }
+  }
+
+  /** As `encode`, in steps of about a millisecond, for a thread that has others to serve between them. */
+  *encodeInSteps(
+    text: string,
+    { addSpecialTokens = true }: EncodeOptions = {},
+  ): Generator<void, number[]> {
     const ids: number[] = addSpecialTokens ? [...this.frame.prefix] : [];
     let first = true;
+    let sinceStep = 0;
     for (const section of this.addedTokens.split(text.toWellFormed())) {
       if (typeof section === "number") ids.push(section);
-      else this.encodeSection(section, first, ids);
+      else yield* this.encodeSection(section, first, ids);
       first = false;
+      if (++sinceStep % wordsPerStep === 0) yield;
     }
     if (addSpecialTokens) ids.push(...this.frame.suffix);
     return ids;
   }
 
-  private encodeSection(text: string, first: boolean, ids: number[]): void {
+  private *encodeSection(text: string, first: boolean, ids: number[]): Generator<void> {
     const normalized = this.normalize && text !== "" ? this.normalize(text) : text;
     let atStart = first;
+    let sinceStep = 0;
     for (const section of this.addedNormalizedTokens.split(normalized)) {
-      if (typeof section === "number") ids.push(section);
-      else for (const word of this.cut(section, atStart)) this.bpe.encode(word, ids);
+      if (typeof section === "number") {
+        ids.push(section);
+        if (++sinceStep % wordsPerStep === 0) yield;
+      } else {
+        for (const word of this.cut(section, atStart)) {
+          if (word.length > longWord) yield* this.bpe.encodeLong(word, ids);
+          else this.bpe.encode(word, ids);
+          if (++sinceStep % wordsPerStep === 0) yield;
+        }
+      }
       atStart = false;
     }
   }

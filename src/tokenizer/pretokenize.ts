@@ -2,8 +2,13 @@
 import { literalPattern, translatePattern, whiteSpace } from "./pattern.ts";
 import { flattenStages, spaceMark, type StageJson } from "./vocabulary.ts";
 
-/** Cuts `text`; `first` where it stands at the very start of the input. */
-type Cut = (text: string, first: boolean) => readonly string[];
+/**
+ * Cuts `text`; `first` where it stands at the very start of the input. The words of a long text are found as they
+ * are asked for.
+ */
+type Cut = (text: string, first: boolean) => Iterable<string>;
+/** UTF-16 units that are cut at once: a millisecond or two. */
+const longText = 1 << 16;
 type Behavior = "Removed" | "Isolated" | "MergedWithPrevious" | "MergedWithNext" | "Contiguous";
 
 /** GPT-2's pattern, which the byte-level stage applies unless told not to. */
@@ -18,10 +23,27 @@ export function preTokenizer(stage: StageJson | null): Cut {
   const cuts = flattenStages(stage).flatMap(cutsOf);
   if (cuts.length === 1) return cuts[0]!;
   return (text, first) => {
+    if (text.length > longText) return cutInTurn(cuts, text, first);
     let pieces: readonly string[] = [text];
-    for (const cut of cuts) pieces = pieces.flatMap((piece, i) => cut(piece, first && i === 0));
+    for (const cut of cuts) {
+      pieces = pieces.flatMap((piece, i) => [...cut(piece, first && i === 0)]);
+    }
     return pieces;
   };
+}
+
+/** Cuts every piece of the first cut by the second, and so on. */
+function* cutInTurn(
+  [cut, ...others]: readonly Cut[],
+  text: string,
+  first: boolean,
+): Generator<string> {
+  if (!cut) return yield text;
+  let atStart = first;
+  for (const piece of cut(text, first)) {
+    yield* cutInTurn(others, piece, atStart);
+    atStart = false;
+  }
 }
 
 function cutsOf(stage: StageJson): Cut[] {
@@ -75,14 +97,19 @@ function metaspace(stage: StageJson): Cut[] {
 function splitter(pattern: RegExp, behavior: Behavior, invert = false): Cut {
   return (text) => {
     if (behavior === "Isolated") {
+      if (text.length > longText) return textsOf(partition(text, pattern, invert));
       // Patterns of tokenizers mostly cover all of the text: then the matches are the answer.
       const matches = text.match(pattern) ?? [];
       let covered = 0;
       for (const match of matches) covered += match.length;
       if (covered === text.length) return matches;
     }
-    return arrange(partition(text, pattern, invert), behavior);
+    return arrange([...partition(text, pattern, invert)], behavior);
   };
+}
+
+function* textsOf(parts: Iterable<Part>): Generator<string> {
+  for (const { text } of parts) yield text;
 }
 
 interface Part {
@@ -90,16 +117,14 @@ interface Part {
   readonly matched: boolean;
 }
 
-function partition(text: string, pattern: RegExp, invert: boolean): Part[] {
-  const parts: Part[] = [];
+function* partition(text: string, pattern: RegExp, invert: boolean): Generator<Part> {
   let done = 0;
   for (const match of text.matchAll(pattern)) {
-    if (done < match.index) parts.push({ text: text.slice(done, match.index), matched: invert });
-    if (match[0] !== "") parts.push({ text: match[0], matched: !invert });
+    if (done < match.index) yield { text: text.slice(done, match.index), matched: invert };
+    if (match[0] !== "") yield { text: match[0], matched: !invert };
     done = match.index + match[0].length;
   }
-  if (done < text.length) parts.push({ text: text.slice(done), matched: invert });
-  return parts;
+  if (done < text.length) yield { text: text.slice(done), matched: invert };
 }
 
 function arrange(parts: readonly Part[], behavior: Behavior): string[] {

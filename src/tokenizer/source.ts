@@ -6,9 +6,10 @@ import type { TokenBytes, TokenizerSource } from "./tokenizer.ts";
 
 /** Throws an Error that names the file and what is wrong with it. */
 export function readTokenizerFiles(source: TokenizerSource): TokenizerFiles {
-  return "asset" in source
-    ? unpack(runtime.asset(source.asset))
-    : readTokenizerFolder(source.folder);
+  const files =
+    "asset" in source ? unpack(runtime.asset(source.asset)) : readTokenizerFolder(source.folder);
+  if (source.chatTemplate === undefined) return files;
+  return { ...files, config: { ...files.config, chat_template: source.chatTemplate } };
 }
 
 /** Only what turns ids into text: a few milliseconds for a packed tokenizer. */

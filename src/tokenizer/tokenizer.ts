@@ -16,8 +16,12 @@ export interface ChatMessage {
 }
 
 /** Where the files of a tokenizer are: packed into the executable, or a Hugging Face folder. */
-export type TokenizerSource =
-  { readonly asset: "llama3_1.tokenizer" } | { readonly folder: string };
+export type TokenizerSource = (
+  { readonly asset: "llama3_1.tokenizer" } | { readonly folder: string }
+) & {
+  /** A Jinja template that stands over that of the files. */
+  readonly chatTemplate?: string;
+};
 
 /**
  * Text to ids and back, equal to Hugging Face's tokenizers on any text. Special-token text in the input

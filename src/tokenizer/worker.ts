@@ -1,8 +1,9 @@
 /** The tokenizer thread: answers the calls of `TokenizerClient`. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { TokenizerReply, TokenizerRequest } from "./client.ts";
-import { loadTokenizer } from "./huggingface.ts";
-import type { TokenBytes, Tokenizer, TokenizerSource } from "./tokenizer.ts";
+import { type HuggingFaceTokenizer, loadTokenizer } from "./huggingface.ts";
+import { type Job, Turns } from "./turns.ts";
+import type { TokenBytes, TokenizerSource } from "./tokenizer.ts";
 
 const port = parentPort!;
 
@@ -13,13 +14,15 @@ function post(reply: TokenizerReply, moved: readonly ArrayBufferView[] = []): vo
   );
 }
 
-function answer(tokenizer: Tokenizer, request: TokenizerRequest): void {
+function* answer(tokenizer: HuggingFaceTokenizer, request: TokenizerRequest): Job {
   const { call } = request;
   try {
     if (request.kind === "encode") {
-      const ids = request.texts.map((text) =>
-        Int32Array.from(tokenizer.encode(text, request.options)),
-      );
+      const ids: Int32Array[] = [];
+      for (const text of request.texts) {
+        ids.push(Int32Array.from(yield* tokenizer.encodeInSteps(text, request.options)));
+        yield;
+      }
       return post({ kind: "done", call, ids, text: "" }, ids);
     }
     const text = tokenizer.applyChatTemplate(request.messages, request.addGenerationPrompt);
@@ -37,7 +40,8 @@ function copy({ data, offsets, flags, stripsLeadingSpace }: TokenBytes): TokenBy
 function start(): void {
   try {
     const tokenizer = loadTokenizer(workerData as TokenizerSource);
-    port.on("message", (request: TokenizerRequest) => answer(tokenizer, request));
+    const turns = new Turns();
+    port.on("message", (request: TokenizerRequest) => turns.add(answer(tokenizer, request)));
     const { vocabSize, baseVocabSize, bosId, eosIds, hasChatTemplate } = tokenizer;
     const bytes = copy(tokenizer.bytes);
     const facts = { vocabSize, baseVocabSize, bosId, eosIds, hasChatTemplate };

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import {
   choiceFlag,
   intFlag,
+  intsFlag,
   jsonFlag,
   numberFlag,
   parseFlags,
@@ -28,6 +29,9 @@ const flags = {
   multi: switchFlag(""),
   body: jsonFlag(""),
   tp: unbuiltFlag("", "one device only", ["1"]),
+  dtype: choiceFlag("", ["auto"], { unbuilt: { half: "use auto" } }),
+  "context-length": intFlag("", { units: true, min: 2 }),
+  ports: intsFlag("", { min: 0 }),
   "log-level": textFlag("", { aliases: ["verbosity"] }),
 };
 const parse = (line: string) => parseFlags(flags, line.split(" "));
@@ -56,6 +60,9 @@ describe("accepted", () => {
       multi: false,
       body: null,
       tp: null,
+      dtype: null,
+      contextLength: null,
+      ports: [],
       logLevel: null,
     });
   });
@@ -92,6 +99,30 @@ describe("accepted", () => {
 
   test("a prefix of an original flag is not made ambiguous by an extension", () => {
     expect(parse("--backend vllm --output x.jsonl").outputFile).toBe("x.jsonl");
+  });
+
+  test.each([
+    ["8192", 8192],
+    ["1k", 1000],
+    ["25.6k", 25_600],
+    ["1.1k", 1100],
+    ["1M", 1_000_000],
+    ["1Ki", 1024],
+    ["0.5Mi", 524_288],
+  ])("%s is a number of tokens, as in SGLang", (text, expected) => {
+    expect(parse(`--backend vllm --context-length ${text}`).contextLength).toBe(expected);
+  });
+
+  test.each(["1K", "1m", "1ki", "k", "1.5", "1 000", "1e3", "-1k"])("%s is none", (text) => {
+    const argv = ["--backend", "vllm", "--context-length", text];
+    expect(() => parseFlags(flags, argv)).toThrow(/is not a whole number|is out of range/);
+  });
+
+  test("a flag of several words takes all up to the next flag, as argparse's nargs='*'", () => {
+    expect(parse("--ports 1 2 3 --backend vllm").ports).toEqual([1, 2, 3]);
+    expect(parse("--backend vllm --ports").ports).toEqual([]);
+    expect(parse("--backend vllm --ports=4 --multi").ports).toEqual([4]);
+    expect(mistake("--backend vllm --ports 1 x")).toBe("--ports: 'x' is not a whole number");
   });
 
   test("numbers as Python reads them", () => {
@@ -146,6 +177,7 @@ test("mistakes", () => {
     json: mistake("--backend vllm --body [1]"),
     word: mistake("vllm"),
     unbuilt: mistake("--backend vllm --tp 8"),
+    unbuiltChoice: mistake("--backend vllm --dtype half"),
   }).toMatchInlineSnapshot(`
     {
       "ambiguous": "--random is ambiguous: it could be --random-input-len, --random-output-len, --random-range-ratio",
@@ -158,6 +190,7 @@ test("mistakes", () => {
       "range": "--random-input-len: 0 is out of range: it must be at least 1",
       "switchValue": "--multi is a switch and takes no value",
       "unbuilt": "--tp: not built yet (8): one device only",
+      "unbuiltChoice": "--dtype: half is not built yet; use auto",
       "unknown": "unknown flag --outputfile (did you mean --output-file?)",
       "whole": "--random-input-len: '3.5' is not a whole number",
       "word": "unexpected word 'vllm': flags begin with --",

@@ -15,6 +15,7 @@ beforeAll(async () => {
     join(folder, "cut.json"),
     '[{"id": "a", "conversations": [{"from": "human", "value": "Hel',
   );
+  writeFileSync(join(folder, "bad.jinja"), "{{ messages[ }}");
   writeFileSync(join(folder, "empty.json"), "[]");
   writeFileSync(join(folder, "object.json"), '{"a": 1}');
   mkdirSync(join(folder, "no-config"));
@@ -42,8 +43,26 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
   ["serve --port", 2, /--port needs a value/],
   ["serve --port http", 2, /--port: 'http' is not a whole number/],
   ["serve --port 70000", 2, /--port: 70000 is out of range: it must be from 0 to 65535/],
-  ["serve --device gpu", 2, /--device: 'gpu' is not one of auto, cpu, cuda, null/],
-  ["serve --device cuda", 1, /cuda/i],
+  ["serve --device gpu", 2, /--device: 'gpu' is not one of auto, cpu, null/],
+  ["serve --device cuda", 2, /--device: cuda is not built yet; use cpu, or auto/],
+  ["serve --dtype half", 2, /--dtype: half is not built yet; use bfloat16 or float32/],
+  ["serve --load-format npcache", 2, /--load-format: npcache is not built yet/],
+  ["serve --schedule-policy dfs-weight", 2, /--schedule-policy: dfs-weight is not built yet/],
+  ["serve --tokenizer-mode slow", 2, /--tokenizer-mode: slow is not built yet/],
+  ["serve --node-rank 1", 2, /--node-rank: not built yet \(1\)/],
+  ["serve --nccl-init-addr x:1", 2, /--nccl-init-addr: not built yet/],
+  ["serve --context-length 25.6K", 2, /--context-length: '25.6K' is not a whole number/],
+  ["serve --api-key=", 2, /--api-key: the key is empty/],
+  ["serve --api-key schlüssel", 2, /--api-key: the key must be printable ASCII/],
+  ["serve --additional-ports 1 x", 2, /--additional-ports: 'x' is not a whole number/],
+  ["serve --chat-template llama-2", 2, /--chat-template: 'llama-2' is not a file.*built-in/],
+  [
+    "serve --chat-template {dir}/object.json",
+    2,
+    /--chat-template: .*object\.json: name: expected a string/,
+  ],
+  ["serve --chat-template {dir}/bad.jinja", 1, /chat template fails on a message of a user/],
+  ["serve --page-size 1", 2, /--page-size: expected a multiple of 16, got 1/],
   ["serve --dtype int4", 2, /--dtype: 'int4' is not one of/],
   ["serve --tp 8", 2, /--tp-size: not built yet \(8\)/],
   ["serve --nnodes 2", 2, /--nnodes: not built yet/],

@@ -47,7 +47,13 @@ describe("an adjuster", () => {
 const greedy = { temperature: 0, topP: 1, topK: -1, minP: 0, seed: 0 };
 
 describe("a request's adjustments are checked", () => {
-  const limits = { contextLength: 100, maxTotalTokens: 100, vocabSize: 10 };
+  const limits = {
+    contextLength: 100,
+    maxTotalTokens: 100,
+    pageTokens: 16,
+    maxRunning: 8,
+    vocabSize: 10,
+  };
   const check = (adjustments: Partial<LogitAdjustments>) =>
     checkRequest(
       {
@@ -74,7 +80,7 @@ describe("a request's adjustments are checked", () => {
   });
 
   test("extremes that single precision cannot hold do not fail a step", () => {
-    using engine = nullEngine({ maxRunning: 1, chunkedPrefillSize: 8, maxRows: 4, pages: 8 });
+    using engine = nullEngine({ maxRunning: 1, prefillTokens: 8, maxRows: 4, pages: 8 });
     const extreme: GenerateRequest = {
       promptIds: Int32Array.of(1),
       maxNewTokens: 3,
@@ -138,7 +144,7 @@ test("on the null backend: every step that any adjustments lead to is valid", ()
   });
   fc.assert(
     fc.property(fc.array(arrival, { maxLength: 8 }), fc.integer({ min: 1, max: 6 }), (list, n) => {
-      using engine = nullEngine({ maxRunning: n, chunkedPrefillSize: 9, maxRows: 8, pages: 12 });
+      using engine = nullEngine({ maxRunning: n, prefillTokens: 9, maxRows: 8, pages: 12 });
       list.forEach(({ prompt, maxNewTokens, adjustments: a, min }, id) => {
         engine.loop.submit(id, {
           promptIds: Int32Array.from(prompt),

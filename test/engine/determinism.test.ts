@@ -71,6 +71,7 @@ for (const dtype of ["bfloat16", "float32"] as const) {
       expect(run(requests, { dtype, maxRunning: 8, chunkedPrefillSize })).toEqual(alone);
     }
     expect(run(requests, { dtype, maxRunning: 3, maxTotalTokens: 256 })).toEqual(alone);
+    expect(run(requests, { dtype, pageSize: 48, chunkedPrefillSize: Infinity })).toEqual(alone);
     expect(run(requests, { dtype, threads: 1 })).toEqual(alone);
   });
 

@@ -70,6 +70,8 @@ describe("an engine", () => {
     expect(engine.limits).toEqual({
       contextLength: 4096,
       maxTotalTokens: 4096,
+      pageTokens: 16,
+      maxRunning: 8,
       vocabSize: nullVocabSize,
     });
   });

@@ -1,7 +1,7 @@
 /** The step loop on the null backend, whose tokens depend on a request alone: every request can be checked exactly. */
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import type { FinishReason, GenerateRequest } from "../../src/engine/api.ts";
+import type { FinishReason, GenerateRequest, RatedToken } from "../../src/engine/api.ts";
 import { readEvents } from "../../src/engine/events.ts";
 import type { EngineLoop } from "../../src/engine/loop.ts";
 import {
@@ -33,6 +33,8 @@ class Outcome {
   readonly promptTokens: number[] = [];
   readonly finishes: FinishReason[] = [];
   topCounts = new Set<number>();
+  /** Logprobs of the tokens that were asked for, of prompt and output. */
+  readonly asked: (readonly RatedToken[] | undefined)[] = [];
   admissions = 0;
 }
 
@@ -51,8 +53,10 @@ function collect(loop: EngineLoop, outcomes: Map<number, Outcome>): void {
     onToken(id, token, logprob) {
       open(id).tokens.push(token);
       if (logprob) open(id).topCounts.add(logprob.top.length);
+      if (logprob) open(id).asked.push(logprob.asked);
     },
     onPromptLogprob(id, logprob) {
+      open(id).asked.push(logprob.asked);
       expect(open(id).tokens).toEqual([]);
       open(id).promptTokens.push(logprob.token);
       open(id).topCounts.add(logprob.top.length);
@@ -63,7 +67,7 @@ function collect(loop: EngineLoop, outcomes: Map<number, Outcome>): void {
 
 /** Runs requests to their end on a fresh loop. */
 function runAll(requests: GenerateRequest[], limits: Partial<NullLimits> = {}): Outcome[] {
-  const base = { maxRunning: 4, chunkedPrefillSize: 16, maxRows: 8, pages: 64 };
+  const base = { maxRunning: 4, prefillTokens: 16, maxRows: 8, pages: 64 };
   using engine = nullEngine({ ...base, ...limits });
   return runOn(engine, requests);
 }
@@ -80,9 +84,16 @@ function runOn(engine: NullEngine, requests: GenerateRequest[]): Outcome[] {
   return [...outcomes.values()];
 }
 
+/** The null backend gives the token after the drawn one by i the logprob -1 - i. */
+const rated = (drawn: number, ids: number[]) =>
+  ids.map((token) => ({
+    token,
+    logprob: -1 - ((token - drawn + nullVocabSize) % nullVocabSize),
+  }));
+
 describe("a request", () => {
   test("is said to run as soon as it does, before its first token", () => {
-    using engine = nullEngine({ maxRunning: 1, chunkedPrefillSize: 4, maxRows: 4, pages: 64 });
+    using engine = nullEngine({ maxRunning: 1, prefillTokens: 4, maxRows: 4, pages: 64 });
     const loads: object[] = [];
     const events: string[] = [];
     for (const id of [1, 2]) engine.loop.submit(id, generate(Array(20).fill(3)));
@@ -130,11 +141,28 @@ describe("a request", () => {
     const logprobs = { promptStart: 10, topCount: 3 };
     const [outcome] = runAll([generate(prompt, { logprobs })], {
       maxRows: 4,
-      chunkedPrefillSize: 32,
+      prefillTokens: 32,
     });
     expect(outcome!.promptTokens).toEqual(prompt.slice(10));
     expect(outcome!.tokens).toEqual(nullTokens(prompt, 4));
     expect(outcome!.topCounts).toEqual(new Set([3]));
+  });
+
+  test("gets the logprobs of the tokens that it asks for, whatever its neighbours ask", () => {
+    const prompt = [5, 6, 7, 8];
+    const ask = (logprobs: GenerateRequest["logprobs"]) => generate(prompt, { logprobs });
+    const askedIds = [9, 0, 999];
+    const [asking, plain, both] = runAll([
+      ask({ promptStart: 1, topCount: 0, askedIds }),
+      ask({ promptStart: -1, topCount: 2 }),
+      ask({ promptStart: -1, topCount: 3, askedIds: [1] }),
+    ]);
+    const output = nullTokens(prompt, 4);
+    const all = [...prompt.slice(1), ...output];
+    expect(asking!.asked).toEqual(all.map((token) => rated(token, askedIds)));
+    expect(plain!.asked).toEqual(output.map(() => undefined));
+    expect(both!.asked).toEqual(output.map((token) => rated(token, [1])));
+    expect(both!.topCounts).toEqual(new Set([3]));
   });
 
   test("whose step fails ends with the reason; the others are not disturbed", () => {
@@ -150,7 +178,7 @@ describe("a request", () => {
 
 test("requests are admitted first come, first served, though a later one would fit", () => {
   const long = Array.from({ length: 40 }, (_, i) => i);
-  using engine = nullEngine({ maxRunning: 4, chunkedPrefillSize: 64, maxRows: 8, pages: 5 });
+  using engine = nullEngine({ maxRunning: 4, prefillTokens: 64, maxRows: 8, pages: 5 });
   [generate(long), generate(long), generate([1])].forEach((request, id) =>
     engine.loop.submit(id, request),
   );
@@ -161,7 +189,7 @@ test("requests are admitted first come, first served, though a later one would f
 
 test("a later request takes the pages that an earlier one has computed, alive or ended", () => {
   const shared = Array.from({ length: 70 }, (_, i) => i);
-  const limits = { maxRunning: 4, chunkedPrefillSize: 64, maxRows: 8, pages: 20 };
+  const limits = { maxRunning: 4, prefillTokens: 64, maxRows: 8, pages: 20 };
   using engine = nullEngine(limits);
   const first = runOn(engine, [
     generate([...shared, 1, 2]),
@@ -184,7 +212,7 @@ test("when the pool runs out, requests give way, come again, and end with the sa
   const requests = prompts.map((prompt) => generate(prompt, { maxNewTokens: 60 }));
   const limits = {
     maxRunning: 12,
-    chunkedPrefillSize: 64,
+    prefillTokens: 64,
     maxRows: 12,
     pages: 12,
     conservativeness: 0.1,
@@ -201,7 +229,7 @@ test("lpm admits the longest cached prefix first", () => {
   const shared = Array.from({ length: 48 }, (_, i) => i);
   const limits = {
     maxRunning: 1,
-    chunkedPrefillSize: 64,
+    prefillTokens: 64,
     maxRows: 8,
     pages: 20,
     policy: "lpm",
@@ -227,6 +255,32 @@ test("lpm admits the longest cached prefix first", () => {
   expect(order).toEqual([12, 11, 10]);
 });
 
+test("a page that nobody has given back is found", () => {
+  using engine = nullEngine({ maxRunning: 1, prefillTokens: 8, maxRows: 4, pages: 4 });
+  const page = engine.scheduler.cache.take();
+  expect(() => engine.loop.checkIntegrity()).toThrow(`KV page ${page} is neither free nor held`);
+  engine.scheduler.cache.release(page);
+  engine.loop.checkIntegrity();
+});
+
+test("prompts that must not be cut share a step only if they fit it together", () => {
+  const limits = { maxRunning: 4, prefillTokens: 20, chunked: false, maxRows: 8, pages: 64 };
+  using engine = nullEngine(limits);
+  const lengths = [50, 12, 8, 1]; // the first has a step of its own
+  lengths.forEach((length, id) => {
+    const prompt = Array.from({ length }, (_, i) => 100 * id + i);
+    engine.loop.submit(id, generate(prompt, { maxNewTokens: 1 }));
+  });
+  const { totals } = engine.scheduler;
+  const computed: number[] = [];
+  while (!engine.loop.idle) {
+    const before = totals.prefillTokens;
+    engine.loop.turn();
+    if (totals.prefillTokens > before) computed.push(totals.prefillTokens - before);
+  }
+  expect(computed).toEqual([50, 20]);
+});
+
 /**
  * One request of a random run. Its prompt is a piece of one of two texts, so that requests share prefixes, and a tail
  * of its own.
@@ -247,10 +301,12 @@ const arrival = fc.record({
 });
 const limits = fc.record({
   maxRunning: fc.integer({ min: 1, max: 6 }),
-  chunkedPrefillSize: fc.integer({ min: 1, max: 40 }),
+  prefillTokens: fc.integer({ min: 1, max: 40 }),
   maxRows: fc.integer({ min: 6, max: 10 }),
   pages: fc.integer({ min: 5, max: 10 }), // 5 pages hold the longest request
+  pageTokens: fc.constantFrom(16, 32),
   prefixCache: fc.boolean(),
+  chunked: fc.boolean(),
   policy: fc.constantFrom("fcfs" as const, "lpm" as const),
   conservativeness: fc.constantFrom(0.05, 1),
 });

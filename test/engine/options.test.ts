@@ -51,7 +51,43 @@ test("a step has room for a chunk of prompts beside a token of every running req
     pages: 256,
     tableEntries: 25_600,
   });
-  expect(scheduler).toMatchObject({ maxRunning: 100, chunkedPrefillSize: 300, maxRows: 100 });
+  expect(scheduler).toMatchObject({
+    maxRunning: 100,
+    prefillTokens: 300,
+    chunked: true,
+    maxRows: 100,
+  });
+});
+
+function prefill(options: Partial<EngineOptions>) {
+  const { program, scheduler } = resolveOptions(
+    { device: "cpu", maxRunning: 1, contextLength: 20_000, ...options },
+    model,
+  );
+  return [program.tokens, scheduler.prefillTokens, scheduler.chunked];
+}
+
+test("no step takes more prompt tokens than maxPrefillTokens, but for one whole prompt", () => {
+  expect(prefill({ maxPrefillTokens: 100 })).toEqual([101, 100, true]);
+  expect(prefill({ maxPrefillTokens: 5000 })).toEqual([513, 512, true]);
+  const chunkedPrefillSize = Infinity;
+  expect(prefill({ chunkedPrefillSize })).toEqual([20_001, 16_384, false]);
+  expect(prefill({ chunkedPrefillSize, maxPrefillTokens: 64 })).toEqual([20_001, 64, false]);
+  expect(prefill({ chunkedPrefillSize, maxPrefillTokens: 30_000 })).toEqual([
+    30_001,
+    30_000,
+    false,
+  ]);
+});
+
+test("a page size is a multiple of the device's", () => {
+  const { pool, program } = resolveOptions(
+    { device: "cpu", pageSize: 48, maxTotalTokens: 1000, maxRunning: 2, contextLength: 100 },
+    model,
+  );
+  expect(pool).toEqual({ pages: 20, pageTokens: 48 });
+  expect([program.pages, program.tableEntries]).toEqual([60, 2 * 3 * 3]);
+  expect(() => tokens({ pageSize: 1 })).toThrow("The page size is 1; expected a multiple of 16");
 });
 
 test("a chunk is never longer than the context", () => {
@@ -62,5 +98,5 @@ test("a chunk is never longer than the context", () => {
 test("without chunks a step has room for a prompt as long as the context", () => {
   const options = { maxRunning: 1, contextLength: 64, chunkedPrefillSize: Infinity } as const;
   const { program, scheduler } = resolveOptions({ device: "cpu", ...options }, model);
-  expect([program.tokens, scheduler.chunkedPrefillSize]).toEqual([65, 64]);
+  expect([program.tokens, scheduler.prefillTokens, scheduler.chunked]).toEqual([65, 64, false]);
 });

@@ -1,8 +1,10 @@
 /** The prefix cache against a model of itself: a map from token prefixes, and an order of use. */
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { PagePool, pageTokens } from "../../src/engine/pages.ts";
+import { PagePool } from "../../src/engine/pages.ts";
 import { PrefixCache } from "../../src/engine/prefix-cache.ts";
+
+const pageTokens = 16;
 
 /** Tokens of pages filled with one letter each: "ab" is 16 tokens a, then 16 tokens b. */
 function tokensOf(text: string): Int32Array {
@@ -30,7 +32,7 @@ function hold(cache: PrefixCache, text: string): Int32Array | null {
 
 const matched = (cache: PrefixCache, text: string) => cache.matchCount(tokensOf(text), text.length);
 
-const fresh = () => new PrefixCache(new PagePool(6), true);
+const fresh = () => new PrefixCache(new PagePool(6, pageTokens), true);
 
 describe("a cache of six pages", () => {
   test("shares prefixes while they are in use and after", () => {
@@ -83,7 +85,7 @@ describe("a cache of six pages", () => {
   });
 
   test("holds nothing when it is disabled", () => {
-    const cache = new PrefixCache(new PagePool(6), false);
+    const cache = new PrefixCache(new PagePool(6, pageTokens), false);
     expect(matched(cache, "a")).toBe(0);
     expect(cache.lockPrefix(tokensOf("a"), 1, new Int32Array(1))).toBe(0);
   });
@@ -136,7 +138,7 @@ test("any sequence of holds and releases does as the model does", () => {
   );
   let evictions = 0;
   const property = (size: number, actions: readonly ({ text: string } | { which: number })[]) => {
-    const cache = new PrefixCache(new PagePool(size), true);
+    const cache = new PrefixCache(new PagePool(size, pageTokens), true);
     const model = new Model();
     const held: { text: string; pages: Int32Array }[] = [];
     for (const next of actions) {

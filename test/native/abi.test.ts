@@ -38,17 +38,21 @@ test("the constants are the header's", () => {
     SB_ABI_VERSION: backend.abiVersion,
     SB_PAGE_TOKENS: backend.pageTokens,
     SB_TOP_MAX: backend.topMax,
+    SB_ASKED_MAX: backend.askedMax,
     SB_STEP_HEADER: backend.stepHeaderWords,
     SB_ROW_WORDS: backend.samplingWords,
     SB_ADJUST_WORDS: backend.adjustWords,
+    SB_ASKED_WORDS: backend.askedWords,
     SB_RESULT_WORDS: backend.resultWords,
   }).toEqual({
     SB_ABI_VERSION: constant("SB_ABI_VERSION"),
     SB_PAGE_TOKENS: constant("SB_PAGE_TOKENS"),
     SB_TOP_MAX: constant("SB_TOP_MAX"),
+    SB_ASKED_MAX: constant("SB_ASKED_MAX"),
     SB_STEP_HEADER: constant("SB_STEP_HEADER"),
     SB_ROW_WORDS: constant("SB_ROW_WORDS"),
     SB_ADJUST_WORDS: constant("SB_ADJUST_WORDS"),
+    SB_ASKED_WORDS: constant("SB_ASKED_WORDS"),
     SB_RESULT_WORDS: constant("SB_RESULT_WORDS"),
   });
 });

@@ -333,8 +333,8 @@ describe("adjustments that are refused", () => {
     writeStep(writer, stepOf([1], [good]));
     const count = writer.finish();
     for (const [claimed, sentence] of [
-      [-1, "words of adjustments: expected 0.."],
-      [count + 1, "words of adjustments: expected 0.."],
+      [-1, "words of adjustments and of asked tokens: expected 0.."],
+      [count + 1, "words of adjustments and of asked tokens: expected 0.."],
       [5, /expected \d+ words, got/],
       [count, /expected \d+ words, got/],
     ] as const) {

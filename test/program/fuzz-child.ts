@@ -46,16 +46,24 @@ function adjustment(row: number): number[] {
   return [row, one, one, one, counted.length, biased.length, ...pairs];
 }
 
+/** None, or some of the 8 tokens whose logprobs are asked for. */
+function askedTokens(row: number): number[] {
+  if (random.below(2) === 0) return [];
+  const tokens = Array.from({ length: 1 + random.below(5) }, () => random.below(8));
+  return [row, tokens.length, ...tokens];
+}
+
 /** A valid step with a few words overwritten. */
 function step(tokens: number, rows: number): Int32Array {
   const sampling = [-1, 0, 0x3f800000, 0, 5, 1, 0, 0, 1, 1];
   const adjustments = Array.from({ length: rows }, (_, row) => adjustment(row)).flat();
-  const valid = [2, tokens, 1, rows, 2, adjustments.length, 0, 0];
+  const asked = Array.from({ length: rows }, (_, row) => askedTokens(row)).flat();
+  const valid = [3, tokens, 1, rows, 2, adjustments.length, asked.length, 0];
   for (let i = 0; i < tokens; i++) valid.push(random.below(8));
   valid.push(0, tokens, random.below(20), 0, 2, 0, 1);
   for (let i = 0; i < rows; i++) valid.push(tokens - 1);
   for (let i = 0; i < rows; i++) valid.push(...sampling);
-  valid.push(...adjustments);
+  valid.push(...adjustments, ...asked);
   const out = Int32Array.from(valid);
   for (let i = random.below(4); i > 0; i--) out[random.below(out.length)] = word();
   return random.below(10) === 0 ? out.slice(0, random.below(out.length)) : out;

@@ -109,6 +109,7 @@ export interface RowSpec {
   readonly topCount?: number;
   readonly logprobs?: boolean;
   readonly adjust?: Adjustment;
+  readonly asked?: readonly number[];
 }
 /** Tokens and numbers in any order that the ABI allows; a penalty that is absent does nothing. */
 export interface Adjustment {
@@ -152,10 +153,11 @@ export function writeStep(writer: StepWriter, { requests, rows = [] }: StepSpec)
     for (let i = 0; i < idCount(request.ids); i++) {
       writer.addId(typeof request.ids === "number" ? 0 : request.ids[i]!);
       for (; rows[row]?.token === writer.tokenCount - 1; row++) {
-        const { target, draw, topCount = 0, logprobs, adjust } = rows[row]!;
+        const { target, draw, topCount = 0, logprobs, adjust, asked } = rows[row]!;
         if (target !== undefined) writer.addTarget(target, topCount);
         else writer.addDraw({ ...greedy, ...draw }, draw?.position ?? 0, topCount, logprobs);
         if (adjust) writer.adjustRow(rowAdjustment(adjust), adjust.pending);
+        if (asked) writer.askRow(asked);
       }
     }
   }

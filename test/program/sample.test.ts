@@ -211,6 +211,45 @@ describeEachIsa("logprobs", (isa) => {
       expect(results.logprob(3)).toBeNaN();
     });
   });
+
+  test("of tokens by name, beside alternatives, adjusted like the rest", () => {
+    const asked = Array.from({ length: 128 }, (_, i) => (i * 7919) % vocabulary);
+    withDevice(isa, (device) => {
+      const results = sample(device, logits, vocabulary, [
+        { token: 0, asked: [5, 0, 5, vocabulary - 1] },
+        { token: 0, topCount: 20, asked },
+        { token: 0 },
+        { token: 0, target: 77, topCount: 2, asked: [77] },
+        { token: 0, draw: { temperature: 0.5, topK: 3, seed: 9 }, asked: [1] },
+        { token: 0, adjust: { biases: [[5, -Infinity]] }, asked: [5] },
+      ]);
+      const [plain, cold] = [logSoftmax(1), logSoftmax(0.5)];
+      const rated = (row: number) =>
+        Array.from({ length: results.askedCount(row) }, (_, i) => results.askedToken(row, i));
+      expect([0, 1, 2, 3, 4].map(rated)).toEqual([[5, 0, 5, vocabulary - 1], asked, [], [77], [1]]);
+      expect(results.logprob(0)).toBeCloseTo(plain[order[0]!]!, 5);
+      [5, 0, 5, vocabulary - 1].forEach((token, i) =>
+        expect(results.askedLogprob(0, i)).toBeCloseTo(plain[token]!, 4),
+      );
+      asked.forEach((token, i) => expect(results.askedLogprob(1, i)).toBeCloseTo(plain[token]!, 4));
+      expect(results.topToken(1, 19)).toBe(order[19]!);
+      expect(results.askedLogprob(3, 0)).toBe(results.logprob(3));
+      expect(results.topToken(3, 1)).toBe(order[1]!);
+      expect(results.askedLogprob(4, 0)).toBeCloseTo(cold[1]!, 4);
+      expect(results.askedLogprob(5, 0)).toBe(-Infinity);
+    });
+  });
+
+  test("of tokens by name are NaN where a row has no token", () => {
+    withDevice(isa, (device) => {
+      const bad = logits.slice();
+      bad[3] = NaN;
+      const results = sample(device, bad, vocabulary, [{ token: 0, topCount: 1, asked: [7, 8] }]);
+      expect(results.token(0)).toBe(-1);
+      expect([results.askedToken(0, 0), results.askedToken(0, 1)]).toEqual([7, 8]);
+      expect([results.askedLogprob(0, 0), results.askedLogprob(0, 1)]).toEqual([NaN, NaN]);
+    });
+  });
 });
 
 describe("step writer", () => {

@@ -98,6 +98,31 @@ test("/generate: logprobs of prompt and output, of greedy tokens the highest", a
   expect(info.output_top_logprobs.map(([top]) => top![1])).toEqual(ids);
 });
 
+test("/generate: logprobs of tokens by name are those of the alternatives", async () => {
+  const body = {
+    text: "one two three",
+    return_logprob: true,
+    logprob_start_len: 1,
+    top_logprobs_num: 3,
+    sampling_params: { temperature: 0, max_new_tokens: 5, ignore_eos: true },
+  };
+  const ask = async (more: object) => {
+    const response = await post(`${url}/generate`, { ...body, ...more });
+    return ((await response.json()) as { meta_info: Record<string, [number, number][][]> })
+      .meta_info;
+  };
+  const top = await ask({});
+  for (const side of ["input", "output"]) {
+    const wanted = top[`${side}_top_logprobs`]!;
+    const ids = [...new Set(wanted.flat().map(([, id]) => id))];
+    const asked = (await ask({ token_ids_logprob: ids }))[`${side}_token_ids_logprobs`]!;
+    wanted.forEach((alternatives, i) => {
+      expect(asked[i]!.map(([, id]) => id)).toEqual(ids);
+      for (const alternative of alternatives) expect(asked[i]!).toContainEqual(alternative);
+    });
+  }
+});
+
 test("chat goes through the model's template, with one BOS", async () => {
   const messages = [{ role: "user", content: "Hi" }];
   const response = await post(`${url}/v1/chat/completions`, {

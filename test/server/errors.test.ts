@@ -295,7 +295,7 @@ const mistakes: [path: string, body: unknown, message: string | RegExp][] = [
   [
     "/generate",
     { text: "x", token_ids_logprob: [1] },
-    /^token_ids_logprob: a list is not supported/,
+    "token_ids_logprob needs return_logprob: true.",
   ],
 ];
 
@@ -383,7 +383,8 @@ test("any JSON is answered, and the server stays well", async () => {
   const fields = (
     "prompt messages text input_ids sampling_params stream stream_options max_tokens temperature top_p top_k min_p n " +
     "stop stop_token_ids seed logprobs top_logprobs echo rid return_logprob logprob_start_len tools top_logprobs_num " +
-    "response_format logit_bias stop_regex min_tokens frequency_penalty presence_penalty repetition_penalty __proto__"
+    "response_format logit_bias stop_regex min_tokens frequency_penalty presence_penalty repetition_penalty tokens " +
+    "token_ids_logprob stream_interval abort_all add_special_tokens skip_special_tokens __proto__"
   ).split(" ");
   const likely = fc.oneof(
     fc.constantFrom<unknown>(
@@ -403,6 +404,7 @@ test("any JSON is answered, and the server stays well", async () => {
       [[1]],
     ),
     fc.constantFrom<unknown>([{ role: "user", content: "x" }], { max_new_tokens: 2 }, { n: 2 }),
+    fc.constantFrom<unknown>({ stream_interval: 3 }, { stream_interval: -1 }, [[1, 2], [3]], [999]),
     fc.constantFrom<unknown>({ "5": 1 }, { min_new_tokens: 1 }, { "5": -100, "999": 1 }, "a+"),
     fc.jsonValue({ maxDepth: 3 }),
   );
@@ -410,6 +412,9 @@ test("any JSON is answered, and the server stays well", async () => {
     [completions]: { prompt: "x" },
     [chat]: { messages: [user] },
     "/generate": { text: "x" },
+    "/tokenize": { prompt: "x" },
+    "/detokenize": { tokens: [1] },
+    "/abort_request": { rid: "x" },
   };
   const changes = fc.dictionary(fc.constantFrom(...fields), likely, { maxKeys: 4 });
   const request = fc.constantFrom(...Object.keys(valid)).chain((path) =>
@@ -439,7 +444,7 @@ test("any JSON is answered, and the server stays well", async () => {
       const { message, error } = JSON.parse(text);
       expect(message ?? error.message).toMatch(/^\S.*\S$/s);
     }),
-    { numRuns: 1500 },
+    { numRuns: 3000 },
   );
   expect(statuses.get(200)).toBeGreaterThan(50);
   expect(statuses.get(400)).toBeGreaterThan(50);

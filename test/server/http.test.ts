@@ -45,6 +45,7 @@ test("a full queue turns requests away with 503", async () => {
   expect(await refused.text()).toBe(
     `{"object":"error","message":"The request queue is full.","type":"503","param":null,"code":503}`,
   );
+  expect(server.logged).toEqual(["warning: turned a request away: The request queue is full."]);
   server.engine.waiting = 1;
   expect((await post(server.url + completion, { prompt: "x" })).status).toBe(200);
 });
@@ -89,7 +90,12 @@ test("a client that leaves aborts its request, and only its own", async () => {
   }
   engine.script = alphabet;
   expect((await post(server.url + completion, { prompt: "x" })).status).toBe(200);
-  expect(server.logged).toEqual([]);
+  expect(server.logged.length).toBe(5);
+  for (const line of server.logged) {
+    expect(line).toMatch(
+      /^info: the client has gone: aborted [12] of [12] generations after \d+ tokens$/,
+    );
+  }
 });
 
 test("a client that leaves within its body is no fault of the server", async () => {
@@ -119,6 +125,9 @@ test("a client that does not read is dropped and its request aborted", async () 
   );
   await until(() => engine.aborted.length > 0);
   expect(engine.load().running).toBe(0);
+  expect(server.logged).toEqual([
+    expect.stringMatching(/^warning: the client reads too slowly and was dropped: aborted 1 of 1/),
+  ]);
   socket.destroy();
   expect((await post(server.url + completion, { prompt: "x" })).status).toBe(200);
 });
@@ -150,6 +159,66 @@ test("when the engine dies, what runs ends with an error and nothing more is tak
   );
   expect((await fetch(`${server.url}/health`)).status).toBe(503);
   expect((await post(server.url + completion, endless)).status).toBe(503);
+});
+
+/** A connection that has sent `text`. */
+async function sent(url: string, text: string) {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  let received = "";
+  socket.on("data", (bytes) => (received += String(bytes)));
+  socket.on("error", () => {}); // the server may reset it
+  const closed = new Promise<string>((resolve) => socket.on("close", () => resolve(received)));
+  await new Promise((resolve) => socket.write(text, resolve));
+  return { closed, destroy: () => socket.destroy() };
+}
+const head = `POST ${completion} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n`;
+const halves = [
+  `${head}content-length: 500\r\n\r\n{"pro`,
+  `${head}transfer-encoding: chunked\r\n\r\n5\r\n{"pro\r\n`,
+  head,
+];
+
+test("close does not wait for requests that have not arrived whole", async () => {
+  const server = await testServer();
+  const { engine } = server;
+  let go = false;
+  engine.script = (request, step) => (go || step === 0 ? alphabet(request, step) : "wait");
+  const running = await post(server.url + completion, { ...endless, max_tokens: 3 });
+  const connections = await Promise.all(halves.map((half) => sent(server.url, half)));
+  await until(() => engine.submitted.length === 1);
+  // Far longer than the test may take: only what is whole is waited for.
+  const closed = server.server.close(3_600_000);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  go = true;
+  expect(await running.text()).toEndWith("data: [DONE]\n\n");
+  await closed;
+  for (const connection of connections) await connection.closed;
+  expect(server.logged).toEqual([]);
+});
+
+test("a body that stalls is answered with 408 and its connection closed", async () => {
+  await using server = await testServer({ bodyStallMs: 50 });
+  for (const half of halves.slice(0, 2)) {
+    const connection = await sent(server.url, half);
+    const answer = await connection.closed;
+    expect(answer).toStartWith("HTTP/1.1 408 ");
+    expect(answer).toContain("No more of the body came for 0.05 s.");
+  }
+  // A large body that keeps coming may take longer than that in all.
+  const fields = JSON.stringify({ prompt: "x", max_tokens: 1 });
+  const body = fields + " ".repeat(100_000 - fields.length);
+  const slow = connect(Number(new URL(server.url).port), "127.0.0.1");
+  const answered = new Promise<string>((resolve) =>
+    slow.once("data", (bytes) => resolve(String(bytes))),
+  );
+  slow.write(`${head}content-length: ${body.length}\r\n\r\n`);
+  for (let i = 0; i < body.length; i += 4000) {
+    slow.write(body.slice(i, i + 4000));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect(await answered).toStartWith("HTTP/1.1 200 ");
+  slow.destroy();
+  expect(server.logged).toEqual([]);
 });
 
 test("close lets running requests end, then turns to force", async () => {

@@ -2,10 +2,20 @@
  * A server over an engine and a tokenizer whose every answer can be foretold. Ids 0-255 are single bytes, so
  * text splits wherever a test wants; then come two special tokens and a few longer pieces.
  */
-import type { Engine, GenerateRequest, GenerateSink, TokenLogprob } from "../../src/engine/api.ts";
+import type {
+  Engine,
+  GenerateRequest,
+  GenerateSink,
+  LogprobRequest,
+  TokenLogprob,
+} from "../../src/engine/api.ts";
 import { idleLoad } from "../../src/engine/totals.ts";
 import type { ServerContext, ServerTokenizer } from "../../src/server/context.ts";
+import { EngineWatch } from "../../src/server/engine-watch.ts";
+import type { Log } from "../../src/server/log.ts";
+import { RequestMetrics } from "../../src/server/metrics/requests.ts";
 import { type RunningServer, startServer } from "../../src/server/index.ts";
+import { RunningRequests } from "../../src/server/running.ts";
 import { seedSource } from "../../src/server/sampling.ts";
 import { tokenFlag } from "../../src/tokenizer/tokenizer.ts";
 
@@ -22,9 +32,12 @@ export const bytesOf = (text: string): number[] => [...encoder.encode(text)];
 export const tokenizer: ServerTokenizer = {
   bytes: tokenBytes(),
   hasChatTemplate: true,
-  async encode(text, { addSpecialTokens = true } = {}) {
-    if (text.startsWith("<s>")) return [bos, ...bytesOf(text.slice(3))];
-    return addSpecialTokens ? [bos, ...bytesOf(text)] : bytesOf(text);
+  ended: new Promise(() => {}),
+  async encodeAll(texts, { addSpecialTokens = true } = {}) {
+    return texts.map((text) => {
+      if (text.startsWith("<s>")) return Int32Array.of(bos, ...bytesOf(text.slice(3)));
+      return Int32Array.from(addSpecialTokens ? [bos, ...bytesOf(text)] : bytesOf(text));
+    });
   },
   async applyChatTemplate(messages, addGenerationPrompt) {
     if (messages[0]?.role === "assistant") throw new Error("a user must speak first");
@@ -66,7 +79,8 @@ interface Running {
 
 /** Each turn of the event loop gives every running request its next token. */
 export class ScriptedEngine implements Engine {
-  limits = { contextLength: 200, maxTotalTokens: 400, vocabSize };
+  limits = { contextLength: 200, maxTotalTokens: 400, pageTokens: 16, maxRunning: 128, vocabSize };
+  readonly memory = { weightBytes: 2 ** 30, kvCacheBytes: 2 ** 29 };
   readonly device = "scripted";
   readonly #end = Promise.withResolvers<string>();
   readonly ended = this.#end.promise;
@@ -98,6 +112,12 @@ export class ScriptedEngine implements Engine {
     return { ...idleLoad, running: this.running.size, waiting: this.waiting };
   }
 
+  loads() {
+    return [this.load()];
+  }
+
+  observe(): void {}
+
   async flushCache(): Promise<boolean> {
     return this.running.size === 0;
   }
@@ -128,29 +148,32 @@ export class ScriptedEngine implements Engine {
     };
     if (++entry.step === 0 && logprobs && logprobs.promptStart >= 0) {
       const positions = [...promptIds.keys()].slice(logprobs.promptStart);
-      sink.onPromptLogprobs(
-        positions.map((p) => logprobOf(promptIds[p]!, logprobs.topCount, p === 0)),
-      );
+      sink.onPromptLogprobs(positions.map((p) => logprobOf(promptIds[p]!, logprobs, p === 0)));
     }
     if (maxNewTokens === 0) return end({ type: "length" });
     const next = this.script(request, entry.step);
     if (next === "wait") return void entry.step--;
     if (typeof next === "object") return end({ type: "abort", message: next.abort });
-    sink.onToken(next, logprobs && logprobOf(next, logprobs.topCount, false));
+    sink.onToken(next, logprobs && logprobOf(next, logprobs, false));
     if (stopTokenIds.includes(next)) end({ type: "stop", tokenId: next });
     else if (entry.step + 1 === maxNewTokens) end({ type: "length" });
   }
 }
 
-/** -id / 128, and the next ids as alternatives, each half as likely. */
-function logprobOf(token: number, topCount: number, isFirst: boolean): TokenLogprob {
+/** -id / 128, and the next ids as alternatives, each half as likely; of asked tokens -id. */
+function logprobOf(
+  token: number,
+  { topCount, askedIds = [] }: LogprobRequest,
+  isFirst: boolean,
+): TokenLogprob {
   if (isFirst) return { token, logprob: null, top: [] };
   const logprob = -token / 128;
   const top = Array.from({ length: topCount }, (_, i) => ({
     token: token + i,
     logprob: logprob - i,
   }));
-  return { token, logprob, top };
+  const asked = askedIds.map((id) => ({ token: id, logprob: -id }));
+  return asked.length === 0 ? { token, logprob, top } : { token, logprob, top, asked };
 }
 
 export interface TestServer extends AsyncDisposable {
@@ -167,6 +190,7 @@ export function testContext(
   model: Partial<ServerContext["model"]> = {},
 ): ServerContext & { logged: string[] } {
   const logged: string[] = [];
+  const log: Log = (level, line) => void logged.push(`${level}: ${line}`);
   return {
     engine,
     tokenizer,
@@ -179,13 +203,30 @@ export function testContext(
       modelType: "llama",
       architectures: ["LlamaForCausalLM"],
       eosIds: [eos],
+      chatStopStrings: [],
       defaultSampling: {},
       ...model,
     },
-    options: { apiKey: null, maxBodyBytes: 1 << 20, queueLimit: null, ...options },
+    options: {
+      apiKey: null,
+      maxBodyBytes: 1 << 20,
+      queueLimit: null,
+      logRequests: false,
+      streamInterval: 1,
+      cacheReport: false,
+      bodyStallMs: 30_000,
+      skipTokenizer: false,
+      ...options,
+    },
+    arguments: {},
+    watch: new EngineWatch(engine, log, 40),
+    requests: new RequestMetrics(),
+    startupSeconds: 1,
     phase: "ready",
+    running: new RunningRequests(),
+    closing: new AbortController(),
     drawSeed: seedSource(null),
-    log: (line) => void logged.push(line),
+    log,
     logged,
   };
 }

@@ -309,3 +309,57 @@ test("/generate logprobs", async () => {
   expect(second.output_token_logprobs).toEqual([[-97 / 128, 97, "a"]]);
   expect(second).not.toHaveProperty("output_top_logprobs");
 });
+
+test("--enable-cache-report: usage says how many prompt tokens the cache spared", async () => {
+  await using reporting = await testServer({ cacheReport: true });
+  const { engine } = reporting;
+  const submit = engine.submit.bind(engine);
+  engine.submit = (request, sink) => {
+    const id = submit(request, sink);
+    sink.onAdmitted(engine.submitted.length > 1 ? 2 : 0);
+    return id;
+  };
+  const report = async (more: object) =>
+    (await post(`${reporting.url}/v1/completions`, { prompt: "x", max_tokens: 1, ...more })).text();
+  expect(await report({})).toContain(`"prompt_tokens_details":null`);
+  expect(await report({ n: 2 })).toContain(`"prompt_tokens_details":{"cached_tokens":2}`);
+  const streamed = await report({ stream: true, stream_options: { include_usage: true } });
+  expect(streamed).toContain(`"reasoning_tokens":0,"prompt_tokens_details":{"cached_tokens":2}}}`);
+});
+
+const withLogprobs = async (more: object) => {
+  const body = {
+    text: "a",
+    sampling_params: { max_new_tokens: 1 },
+    return_logprob: true,
+    ...more,
+  };
+  const response = await post(`${server.url}/generate`, body);
+  return { status: response.status, text: await response.text() };
+};
+
+test("/generate: token_ids_logprob gives the logprobs of tokens by name", async () => {
+  const single = await withLogprobs({ token_ids_logprob: [3, 104], logprob_start_len: 0 });
+  expect(single.text).toContain(
+    `"input_token_ids_logprobs":[null,[[-3,3,null],[-104,104,null]]],` +
+      `"output_token_ids_logprobs":[[[-3,3,null],[-104,104,null]]],"reasoning_tokens"`,
+  );
+  const named = await withLogprobs({ token_ids_logprob: [104], return_text_in_logprobs: true });
+  expect(named.text).toContain(`"output_token_ids_logprobs":[[[-104,104,"h"]]]`);
+  const listed = await withLogprobs({ text: ["a", "b"], token_ids_logprob: [[1], []] });
+  expect(listed.text).toContain(`"output_token_ids_logprobs":[[[-1,1,null]]]`);
+  expect(listed.text.match(/output_token_ids_logprobs/g)).toHaveLength(1);
+  expect((await withLogprobs({ token_ids_logprob: [] })).text).not.toContain("token_ids_logprobs");
+  for (const [more, message] of [
+    [{ token_ids_logprob: [260] }, "token_ids_logprob: token id 260 is not in the vocabulary"],
+    [{ token_ids_logprob: Array(129).fill(1) }, "token_ids_logprob may hold 128 ids, not 129."],
+    [{ token_ids_logprob: [[1], [2]] }, "token_ids_logprob has 2 entries for 1 prompt."],
+    [{ token_ids_logprob: ["x"] }, "token_ids_logprob[0]: expected"],
+    [{ token_ids_logprob: 5 }, "token_ids_logprob: expected a list of token ids or a list of"],
+    [{ token_ids_logprob: [1], return_logprob: false }, "token_ids_logprob needs return_logprob"],
+  ] as const) {
+    const refused = await withLogprobs(more);
+    expect(refused.status, message).toBe(400);
+    expect(refused.text).toContain(message);
+  }
+});

@@ -20,11 +20,16 @@ export const smallestConfig = {
   max_position_embeddings: 4096,
 };
 
+/** The longest prompt of a step that does not cut prompts; one that was retracted holds its output as well. */
+const uncutTokensMax = 256;
+
 export interface NullLimits extends Partial<SchedulerOptions> {
   readonly maxRunning: number;
-  readonly chunkedPrefillSize: number;
+  readonly prefillTokens: number;
   readonly maxRows: number;
   readonly pages: number;
+  /** Default 16. */
+  readonly pageTokens?: number;
   /** Default true. */
   readonly prefixCache?: boolean;
 }
@@ -34,25 +39,32 @@ export interface NullEngine extends Disposable {
   readonly scheduler: Scheduler;
 }
 
-export function nullEngine({ pages, prefixCache = true, ...limits }: NullLimits): NullEngine {
+export function nullEngine({
+  pages,
+  pageTokens = 16,
+  prefixCache = true,
+  ...limits
+}: NullLimits): NullEngine {
   const device = new Device("null", {});
   const weights = { kind: "dummy" } as const;
   const model = new Model(device, { config: smallestConfig, weights });
   const builder = device.program({
-    tokens: limits.chunkedPrefillSize + limits.maxRunning,
+    tokens: Math.max(limits.prefillTokens, uncutTokensMax) + limits.maxRunning,
     requests: limits.maxRunning,
     rows: limits.maxRows,
-    pages,
-    tableEntries: pages * limits.maxRunning,
+    pages: (pages * pageTokens) / 16,
+    tableEntries: ((pages * pageTokens) / 16) * limits.maxRunning,
   });
   builder.sample(model.define(builder));
   const program = builder.compile();
-  const options = { policy: "fcfs", conservativeness: 1, ...limits } as const;
-  const scheduler = new Scheduler(options, new PrefixCache(new PagePool(pages), prefixCache));
+  const options = { chunked: true, policy: "fcfs", conservativeness: 1, ...limits } as const;
+  const pool = new PagePool(pages, pageTokens);
+  const scheduler = new Scheduler(options, new PrefixCache(pool, prefixCache));
   return {
     loop: new EngineLoop(program, scheduler),
     scheduler,
     [Symbol.dispose]() {
+      scheduler.checkIntegrity();
       program.free();
       device.close();
     },

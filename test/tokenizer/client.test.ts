@@ -39,6 +39,19 @@ test("a fault belongs to its call", async () => {
   expect([...(await good)]).toEqual([128000, 64]);
 });
 
+test.each([
+  ["many texts", Array.from({ length: 30_000 }, (_, i) => `Number ${i} of a long list. `)],
+  ["a long text", [Array.from({ length: 300_000 }, (_, i) => `${i} `).join("")]],
+  ["a long word", ["ab".repeat(500_000)]],
+  ["a text of added tokens", ["<|eot_id|>".repeat(200_000)]],
+])("%s does not keep others waiting", async (_, texts) => {
+  let ended = false;
+  const long = client.encodeAll(texts).then(() => (ended = true));
+  for (const text of ["a", "b", "c"]) await client.encode(text);
+  expect(ended).toBe(false);
+  await long;
+});
+
 test("a tokenizer that cannot be opened rejects with the reason", async () => {
   await expect(TokenizerClient.start({ folder: "/nonexistent" })).rejects.toThrow(
     "/nonexistent has no tokenizer.json",
@@ -52,6 +65,7 @@ test("closing rejects what is open and what comes later", async () => {
   await expect(open).rejects.toThrow("closed");
   await closed;
   await expect(closing.encode("a")).rejects.toThrow("closed");
+  expect(await closing.ended).toBe("the tokenizer is closed");
 });
 
 test("printable ids are seen alone and hold no control or special token", () => {

@@ -1,4 +1,5 @@
 /** Carries out a plan: starts the server, runs what is not done yet, and ends in a table. */
+import { exitCode, type ExitCode } from "../../exit-code.ts";
 import { healthStatus, launchServer, type LaunchedServer } from "../../launch/index.ts";
 import { runtime } from "../../runtime/index.ts";
 import { UserError } from "../../user-error.ts";
@@ -8,23 +9,21 @@ import { appendLine, labelsOf, readLedger } from "./ledger.ts";
 import { type Plan, type PlannedRun, besideOutput } from "./plan.ts";
 import { memoryText, planText, summaryText, timeText } from "./text.ts";
 
-export type ReproduceExit = 0 | 1 | 130;
-
 /** Says what will be done and, unless it is a dry run, does it. @throws UserError */
-export async function reproduce(plan: Plan, io: BenchIo, dryRun: boolean): Promise<ReproduceExit> {
+export async function reproduce(plan: Plan, io: BenchIo, dryRun: boolean): Promise<ExitCode> {
   const before = readLedger(plan);
   const pending = plan.runs.filter((run) => !before.done.has(run));
   io.stdout(planText(plan, before));
   if (plan.server.kind === "own") io.stdout(memoryText(plan.server.memory, plan.runs));
-  if (dryRun) return 0;
+  if (dryRun) return exitCode.success;
   if (pending.length > 0) await runAll(plan, pending, io);
   const after = readLedger(plan);
   io.stdout(summaryText(plan, after));
   if (io.signal.aborted) {
     io.stderr("Interrupted. The same command goes on with the run that was under way.\n");
-    return 130;
+    return exitCode.interrupted;
   }
-  return plan.runs.every((run) => after.done.has(run)) ? 0 : 1;
+  return plan.runs.every((run) => after.done.has(run)) ? exitCode.success : exitCode.failure;
 }
 
 /** Returns early, without an error, on Ctrl-C. */

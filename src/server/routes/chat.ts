@@ -3,36 +3,26 @@ import type { Hono } from "hono";
 import { z } from "zod";
 import type { ChatMessage } from "../../tokenizer/tokenizer.ts";
 import { type Job, runBatch, usageOf } from "../batch.ts";
-import { describe, parseFields, readJsonObject } from "../body.ts";
+import { parseFields, readJsonObject } from "../body.ts";
 import type { ServerContext } from "../context.ts";
 import { refused } from "../errors.ts";
 import type { Generation } from "../generation.ts";
 import { chatLogprobs } from "../logprobs.ts";
+import { encodeMessages, messagesField, toMessages } from "../messages.ts";
 import * as openai from "../openai.ts";
-import { encodeText } from "../prompts.ts";
+import type { HeldIds } from "../running.ts";
 import {
-  anything,
   boolean,
   integer,
   type Neutral,
   refuseNotBuilt,
   type Sampling,
-  string,
   toSampling,
 } from "../sampling.ts";
 
-const part = z.object({ type: string, text: string.nullish() }, "an object");
-const message = z.object(
-  {
-    role: string,
-    content: z.union([string, z.array(part)], "a string or a list of parts").nullish(),
-    tool_calls: anything,
-  },
-  "an object with role and content",
-);
 const schema = z.object({
   ...openai.requestFields,
-  messages: z.array(message, "a list of messages"),
+  messages: messagesField,
   max_completion_tokens: integer.nullish(),
   logprobs: boolean.nullish(),
   top_logprobs: integer.nullish(),
@@ -52,7 +42,6 @@ const notBuilt: Neutral = {
   chat_template_kwargs: [],
   reasoning_effort: ["none"],
 };
-const roles = ["system", "developer", "user", "assistant"];
 
 interface ChatRequest {
   readonly head: openai.ResponseHead;
@@ -66,29 +55,34 @@ interface ChatRequest {
 
 export function chatRoutes(app: Hono, context: ServerContext): void {
   app.post("/v1/chat/completions", async (c) => {
-    const body = await readJsonObject(c.req.raw, context.options.maxBodyBytes);
-    const request = parse(context, body);
-    const jobs = [await jobOf(context, request)];
-    if (request.stream) return stream(context, request, jobs, c.req.raw.signal);
-    return c.json(answer(context, request, await runBatch(context, jobs, c.req.raw.signal)));
+    const request = parse(context, await readJsonObject(c.req.raw, context));
+    return context.running.hold([request.head.id], async (ids) => {
+      const jobs = [await jobOf(context, request)];
+      const { signal } = c.req.raw;
+      if (request.stream) return stream(context, request, jobs, ids, signal);
+      return c.json(answer(context, request, await runBatch(context, jobs, ids, signal)));
+    });
   });
 }
 
 function parse({ model }: ServerContext, body: object): ChatRequest {
   refuseNotBuilt(body, notBuilt);
   const fields = parseFields(schema, body);
-  if (fields.messages.length === 0) throw refused("Messages cannot be empty.");
   return {
     head: openai.responseHead(fields),
-    messages: fields.messages.map(toMessage),
+    messages: toMessages(fields.messages),
     topCount: fields.logprobs ? topCountOf(fields.top_logprobs) : noLogprobs(fields.top_logprobs),
-    sampling: toSampling(fields, {
-      lengthField: fields.max_completion_tokens == null ? "max_tokens" : "max_completion_tokens",
-      maxNewTokens: fields.max_completion_tokens ?? fields.max_tokens ?? null,
-      minNewTokens: fields.min_tokens ?? 0,
-      seed: fields.seed,
-      defaults: model.defaultSampling,
-    }),
+    sampling: toSampling(
+      { ...fields, stop: [...model.chatStopStrings, ...[fields.stop ?? []].flat()] },
+      {
+        lengthField: fields.max_completion_tokens == null ? "max_tokens" : "max_completion_tokens",
+        maxNewTokens: fields.max_completion_tokens ?? fields.max_tokens ?? null,
+        minNewTokens: fields.min_tokens ?? 0,
+        seed: fields.seed,
+        streamInterval: null,
+        defaults: model.defaultSampling,
+      },
+    ),
     stream: fields.stream ?? false,
     streamOptions: openai.streamOptions(fields.stream_options),
   };
@@ -105,40 +99,12 @@ function noLogprobs(asked: number | null | undefined): null {
   return null;
 }
 
-/** The texts of a message's parts are joined by spaces, as templates for plain strings get them from SGLang. */
-function toMessage(
-  { role, content, tool_calls }: z.output<typeof message>,
-  index: number,
-): ChatMessage {
-  const at = `messages[${index}]`;
-  if (!roles.includes(role)) {
-    throw refused(`${at}.role: ${describe(role)} is not supported; use ${roles.join(", ")}.`);
-  }
-  refuseNotBuilt({ tool_calls }, { tool_calls: [] }, `${at}.`);
-  if (!Array.isArray(content)) return { role, content: content ?? "" };
-  const texts = content.map(({ type, text }, i) => {
-    if (type === "text" && typeof text === "string") return text;
-    throw refused(
-      `${at}.content[${i}]: a part of type ${describe(type)} is not supported; use {"type": "text", "text": ...}.`,
-    );
-  });
-  return { role, content: texts.join(" ") };
-}
-
 async function jobOf(context: ServerContext, request: ChatRequest): Promise<Job> {
-  const { tokenizer } = context;
-  if (!tokenizer.hasChatTemplate) {
-    throw refused("This model has no chat template; use /v1/completions.");
-  }
-  const text = await tokenizer.applyChatTemplate(request.messages, true).catch((error: Error) => {
-    throw refused(`The chat template refuses these messages: ${error.message}`);
-  });
-  // The template writes the BOS token itself.
-  const ids = await encodeText(context, text, false);
-  if (ids.length === 0) throw refused("Prompt cannot be empty");
+  const promptIds = await encodeMessages(context, request.messages, false);
+  if (promptIds.length === 0) throw refused("Prompt cannot be empty");
   const { topCount, sampling } = request;
   const logprobs = topCount === null ? null : { promptStart: -1, topCount };
-  return { promptIds: Int32Array.from(ids), sampling, logprobs };
+  return { promptIds, sampling, logprobs };
 }
 
 function answer(context: ServerContext, request: ChatRequest, generations: readonly Generation[]) {
@@ -159,7 +125,7 @@ function answer(context: ServerContext, request: ChatRequest, generations: reado
       logprobs: logprobsSince(context, request, generation, 0),
       ...openai.finishFields(generation.finish),
     })),
-    usage: usageOf(generations, request.sampling.choiceCount),
+    usage: usageOf(context, generations, request.sampling.choiceCount),
     metadata: { weight_version: "default" },
   };
 }
@@ -178,6 +144,7 @@ function stream(
   context: ServerContext,
   request: ChatRequest,
   jobs: readonly Job[],
+  ids: HeldIds,
   signal: AbortSignal,
 ): Response {
   const { head, sampling, streamOptions } = request;
@@ -189,7 +156,7 @@ function stream(
 
   const event = (generation: Generation, index: number, delta: string, rest: string) => {
     const usage = streamOptions.continuousUsage
-      ? `,"usage":${JSON.stringify(usageOf([generation], 1))}`
+      ? `,"usage":${JSON.stringify(usageOf(context, [generation], 1))}`
       : "";
     return `${opening}${index},"delta":{"reasoning_content":null${delta}},"logprobs":${rest}}]${usage}}\n\n`;
   };
@@ -217,9 +184,9 @@ function stream(
       return event(generation, index, "", `null,${finish}`);
     });
     if (streamOptions.includeUsage) {
-      ends.push(openai.usageEvent(object, head, generations, sampling.choiceCount));
+      ends.push(openai.usageEvent(context, object, head, generations, sampling.choiceCount));
     }
     return ends.join("");
   };
-  return openai.streamChoices(context, jobs, signal, chunk, lastEvents);
+  return openai.streamChoices(context, jobs, ids, signal, chunk, lastEvents);
 }

@@ -9,6 +9,7 @@ import type { Generation } from "../generation.ts";
 import { completionLogprobs } from "../logprobs.ts";
 import * as openai from "../openai.ts";
 import { encodePrompts, parsePrompts, type Prompt, promptText } from "../prompts.ts";
+import type { HeldIds } from "../running.ts";
 import {
   anything,
   boolean,
@@ -38,10 +39,13 @@ interface CompletionRequest {
 
 export function completionRoutes(app: Hono, context: ServerContext): void {
   app.post("/v1/completions", async (c) => {
-    const request = parse(await readJsonObject(c.req.raw, context.options.maxBodyBytes));
-    const jobs = await jobsOf(context, request);
-    if (request.stream) return stream(context, request, jobs, c.req.raw.signal);
-    return c.json(answer(context, request, await runBatch(context, jobs, c.req.raw.signal)));
+    const request = parse(await readJsonObject(c.req.raw, context));
+    return context.running.hold([request.head.id], async (ids) => {
+      const jobs = await jobsOf(context, request);
+      const { signal } = c.req.raw;
+      if (request.stream) return stream(context, request, jobs, ids, signal);
+      return c.json(answer(context, request, await runBatch(context, jobs, ids, signal)));
+    });
   });
 }
 
@@ -62,6 +66,7 @@ function parse(body: object): CompletionRequest {
       maxNewTokens: fields.max_tokens ?? 16,
       minNewTokens: fields.min_tokens ?? 0,
       seed: fields.seed,
+      streamInterval: null,
       defaults: {},
     }),
     stream: fields.stream ?? false,
@@ -100,7 +105,7 @@ function answer(
       logprobs: logprobsSince(context, request, generation, 0),
       ...openai.finishFields(generation.finish),
     })),
-    usage: usageOf(generations, request.sampling.choiceCount),
+    usage: usageOf(context, generations, request.sampling.choiceCount),
     metadata: { weight_version: "default" },
   };
 }
@@ -125,6 +130,7 @@ function stream(
   context: ServerContext,
   request: CompletionRequest,
   jobs: readonly Job[],
+  ids: HeldIds,
   signal: AbortSignal,
 ): Response {
   const { head, sampling, streamOptions } = request;
@@ -140,7 +146,7 @@ function stream(
     const text = sent === undefined ? echoOf(context, request, index) + delta : delta;
     const logprobs = logprobsSince(context, request, generation, sent ?? 0);
     sentTokens[index] = generation.outputIds.length;
-    const usage = streamOptions.continuousUsage ? usageOf([generation], 1) : null;
+    const usage = streamOptions.continuousUsage ? usageOf(context, [generation], 1) : null;
     const finish = generation.finish && openai.finishFields(generation.finish);
     return (
       `${opening}${index},"text":${JSON.stringify(text)},"logprobs":${JSON.stringify(logprobs)},` +
@@ -150,9 +156,9 @@ function stream(
       `}],"usage":${JSON.stringify(usage)}}\n\n`
     );
   };
-  return openai.streamChoices(context, jobs, signal, chunk, (generations) =>
+  return openai.streamChoices(context, jobs, ids, signal, chunk, (generations) =>
     streamOptions.includeUsage
-      ? openai.usageEvent(object, head, generations, sampling.choiceCount)
+      ? openai.usageEvent(context, object, head, generations, sampling.choiceCount)
       : "",
   );
 }

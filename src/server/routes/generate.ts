@@ -1,14 +1,24 @@
 /** POST or PUT /generate: SGLang's own endpoint, with ids in and out and one answer for each prompt. */
 import type { Hono } from "hono";
 import { z } from "zod";
+import { askedMax } from "../../engine/index.ts";
 import { Batch, type Job, newRequestId, runBatch } from "../batch.ts";
 import { parseFields, readJsonObject } from "../body.ts";
 import type { ServerContext } from "../context.ts";
 import { refused } from "../errors.ts";
 import type { Generation } from "../generation.ts";
-import { tokenTriples, topTriples } from "../logprobs.ts";
+import { askedTriples, tokenTriples, topTriples } from "../logprobs.ts";
 import { dataEvent, topLogprobsMax } from "../openai.ts";
-import { encodePrompts, parsePrompts, type PromptList } from "../prompts.ts";
+import { needsTokenizer } from "../no-tokenizer.ts";
+import {
+  checkChoiceCount,
+  checkTokenIds,
+  encodePrompts,
+  parsePrompts,
+  type Prompt,
+  type PromptList,
+} from "../prompts.ts";
+import type { HeldIds } from "../running.ts";
 import {
   anything,
   boolean,
@@ -23,16 +33,16 @@ import {
 } from "../sampling.ts";
 import { doneEvent, EventStream } from "../sse.ts";
 
-const paramsNotBuilt: Neutral = { ...samplingNotBuilt, stream_interval: [1] };
 const paramsSchema = z.strictObject(
   {
     ...samplingFields,
     max_new_tokens: integer.nullish(),
     min_new_tokens: integer.nullish(),
     sampling_seed: integer.nullish(),
+    stream_interval: integer.nullish(),
     // Only tokenizers that are written in Python heed it.
     spaces_between_special_tokens: boolean.nullish(),
-    ...Object.fromEntries(Object.keys(paramsNotBuilt).map((name) => [name, anything])),
+    ...Object.fromEntries(Object.keys(samplingNotBuilt).map((name) => [name, anything])),
   },
   "an object",
 );
@@ -49,6 +59,12 @@ const schema = z.object({
   return_logprob: perPrompt(boolean, "true or false"),
   logprob_start_len: perPrompt(integer, "an integer"),
   top_logprobs_num: perPrompt(integer, "an integer"),
+  token_ids_logprob: z
+    .union(
+      [z.array(integer), z.array(z.array(integer))],
+      "a list of token ids or a list of such lists",
+    )
+    .nullish(),
   return_text_in_logprobs: boolean.nullish(),
   stream: boolean.nullish(),
 });
@@ -62,66 +78,100 @@ const notBuilt: Neutral = {
   lora_path: [],
   session_params: [],
   custom_logit_processor: [],
-  token_ids_logprob: [],
   return_hidden_states: [false],
   return_routed_experts: [false],
   return_prompt_token_ids: [false],
 };
 
-/** A parsed request; lists have one entry for each generation, choices of one prompt side by side. */
+/** What one prompt is to get. */
+interface PromptPlan {
+  readonly prompt: Prompt;
+  readonly sampling: Sampling;
+  readonly returnLogprob: boolean;
+  readonly startLength: number;
+  readonly topCount: number;
+  readonly askedIds: readonly number[];
+}
+
 interface NativeRequest {
-  readonly jobs: readonly Job[];
+  readonly plans: readonly PromptPlan[];
+  /** One for each generation, choices of one prompt side by side. */
   readonly ids: readonly string[];
+  /** Where the prompts stand in the body. */
+  readonly promptField: "text" | "input_ids";
   /** Whether the answer is a list. */
   readonly isList: boolean;
   readonly textInLogprobs: boolean;
+  readonly stream: boolean;
   readonly receivedMs: number;
 }
 
 export function generateRoutes(app: Hono, context: ServerContext): void {
   app.on(["POST", "PUT"], "/generate", async (c) => {
     const receivedMs = performance.now();
-    const body = await readJsonObject(c.req.raw, context.options.maxBodyBytes);
-    refuseNotBuilt(body, notBuilt);
-    const fields = parseFields(schema, body);
-    const request = await toRequest(context, fields, receivedMs);
-    if (fields.stream) return stream(context, request, c.req.raw.signal);
-    const generations = await runBatch(context, request.jobs, c.req.raw.signal);
-    const answers = generations.map((_, index) => answerOf(context, request, generations, index));
-    return c.json(request.isList ? answers : answers[0]!);
+    const request = parse(context, await readJsonObject(c.req.raw, context), receivedMs);
+    return context.running.hold(request.ids, async (ids) => {
+      const jobs = await jobsOf(context, request);
+      const { signal } = c.req.raw;
+      if (request.stream) return stream(context, request, jobs, ids, signal);
+      const generations = await runBatch(context, jobs, ids, signal);
+      const answers = generations.map((_, index) =>
+        answerOf(context, request, jobs, generations, index),
+      );
+      return c.json(request.isList ? answers : answers[0]!);
+    });
   });
 }
 
-async function toRequest(
-  context: ServerContext,
-  fields: Fields,
-  receivedMs: number,
-): Promise<NativeRequest> {
+function parse({ options }: ServerContext, body: object, receivedMs: number): NativeRequest {
+  refuseNotBuilt(body, notBuilt);
+  const fields = parseFields(schema, body);
   const { prompts, isList } = promptsOf(fields);
   const count = prompts.length;
   const samplings = samplingsOf(fields.sampling_params, count);
   const choiceCount = samplings[0]!.choiceCount;
+  checkChoiceCount(count * choiceCount);
   const returnLogprob = listOf(fields.return_logprob, count, "return_logprob", false);
   const startLength = listOf(fields.logprob_start_len, count, "logprob_start_len", -1);
   const topCount = listOf(fields.top_logprobs_num, count, "top_logprobs_num", 0);
-  const ids = requestIds(fields.rid, count, choiceCount);
-
-  const field = fields.input_ids == null ? "text" : "input_ids";
-  const encoded = await encodePrompts(context, prompts, field);
-  const jobs = encoded.map((promptIds, i) => ({
-    promptIds,
-    sampling: samplings[i]!,
-    logprobs: returnLogprob[i]
-      ? logprobRequest(startLength[i]!, topCount[i]!, promptIds.length)
-      : null,
-  }));
+  const askedIds = askedIdsOf(fields.token_ids_logprob, count);
+  const textInLogprobs = fields.return_text_in_logprobs ?? false;
+  if (options.skipTokenizer) checkNeedsNoText(fields, samplings);
   return {
-    jobs,
-    ids,
+    plans: prompts.map((prompt, i) => ({
+      prompt,
+      sampling: samplings[i]!,
+      returnLogprob: returnLogprob[i]!,
+      startLength: startLength[i]!,
+      topCount: topCount[i]!,
+      askedIds: askedIds[i]!,
+    })),
+    ids: requestIds(fields.rid, count, choiceCount),
+    promptField: fields.input_ids == null ? "text" : "input_ids",
     isList: isList || choiceCount > 1,
-    textInLogprobs: fields.return_text_in_logprobs ?? false,
+    textInLogprobs,
+    stream: fields.stream ?? false,
     receivedMs,
   };
+}
+
+/** Throws a 400 for what only a tokenizer could do. */
+function checkNeedsNoText(fields: Fields, samplings: readonly Sampling[]): void {
+  if (fields.input_ids == null) throw needsTokenizer("text");
+  if (fields.return_text_in_logprobs) throw needsTokenizer("return_text_in_logprobs");
+  if (samplings.some(({ stopStrings }) => stopStrings.length > 0)) throw needsTokenizer("stop");
+  if (samplings.some(({ stopPatterns }) => stopPatterns.length > 0))
+    throw needsTokenizer("stop_regex");
+}
+
+async function jobsOf(context: ServerContext, request: NativeRequest): Promise<Job[]> {
+  const prompts = request.plans.map(({ prompt }) => prompt);
+  const encoded = await encodePrompts(context, prompts, request.promptField);
+  return request.plans.map(({ sampling, ...plan }, i) => {
+    const promptIds = encoded[i]!;
+    checkTokenIds(plan.askedIds, context.engine.limits.vocabSize, "token_ids_logprob");
+    return { promptIds, sampling, logprobs: logprobRequest(plan, promptIds.length) };
+  });
 }
 
 function promptsOf({ text, input_ids: inputIds }: Fields): PromptList {
@@ -146,13 +196,14 @@ function samplingsOf(params: unknown, count: number): Sampling[] {
   const samplings = list.map((item: unknown, i) => {
     const at = Array.isArray(params) ? `sampling_params[${i}]` : "sampling_params";
     const fields = parseFields(paramsSchema, item, at);
-    refuseNotBuilt(fields, paramsNotBuilt, `${at}.`);
+    refuseNotBuilt(fields, samplingNotBuilt, `${at}.`);
     const asked = fields.max_new_tokens;
     return toSampling(fields, {
       lengthField: "max_new_tokens",
       maxNewTokens: asked === undefined ? 128 : asked, // null is no limit
       minNewTokens: fields.min_new_tokens ?? 0,
       seed: fields.sampling_seed,
+      streamInterval: fields.stream_interval ?? null,
       defaults: {},
     });
   });
@@ -178,6 +229,18 @@ function listOf<T extends number | boolean>(
   return value;
 }
 
+/** One list for all prompts, or one for each. */
+function askedIdsOf(value: Fields["token_ids_logprob"], count: number): (readonly number[])[] {
+  const nested = Array.isArray(value?.[0]);
+  const lists = nested
+    ? (value as number[][])
+    : Array<number[]>(count).fill((value ?? []) as number[]);
+  if (lists.length !== count) throw refused(wrongLength("token_ids_logprob", lists.length, count));
+  const long = lists.find((ids) => ids.length > askedMax);
+  if (long) throw refused(`token_ids_logprob may hold ${askedMax} ids, not ${long.length}.`);
+  return lists;
+}
+
 /** A string names a single generation, and begins the ids of several. */
 function requestIds(
   rid: string | string[] | null | undefined,
@@ -195,7 +258,14 @@ function requestIds(
   return rid.flatMap((id) => Array.from({ length: choiceCount }, (_, i) => `${id}_${i}`));
 }
 
-function logprobRequest(promptStart: number, topCount: number, promptLength: number) {
+function logprobRequest(
+  { returnLogprob, startLength: promptStart, topCount, askedIds }: Omit<PromptPlan, "sampling">,
+  promptLength: number,
+) {
+  if (!returnLogprob && askedIds.length > 0) {
+    throw refused("token_ids_logprob needs return_logprob: true.");
+  }
+  if (!returnLogprob) return null;
   if (promptStart < -1 || promptStart >= promptLength) {
     throw refused(
       `logprob_start_len must be -1 (output only), or in [0, ${promptLength - 1}], got ${promptStart}.`,
@@ -204,21 +274,22 @@ function logprobRequest(promptStart: number, topCount: number, promptLength: num
   if (topCount < 0 || topCount > topLogprobsMax) {
     throw refused(`top_logprobs_num must be in [0, ${topLogprobsMax}], got ${topCount}.`);
   }
-  return { promptStart, topCount };
+  return { promptStart, topCount, askedIds };
 }
 
 /** The state of one generation; text, ids and logprobs are cumulative. */
 function answerOf(
   context: ServerContext,
   request: NativeRequest,
+  jobs: readonly Job[],
   generations: readonly Generation[],
   index: number,
 ) {
   const generation = generations[index]!;
-  const job = request.jobs[Math.floor((index * request.jobs.length) / generations.length)]!;
+  const job = jobs[Math.floor((index * jobs.length) / generations.length)]!;
   const { promptIds, outputIds, finish, text } = generation;
   return {
-    text,
+    ...(context.options.skipTokenizer ? {} : { text }),
     output_ids: outputIds,
     meta_info: {
       id: request.ids[index]!,
@@ -254,22 +325,32 @@ function logprobFields(
     output_token_logprobs: tokenTriples(bytes, outputLogprobs, textInLogprobs),
     output_token_logprobs_length: outputLogprobs.length,
   };
-  if (logprobs.topCount === 0) return fields;
-  return {
-    ...fields,
+  const top = {
     input_top_logprobs: topTriples(bytes, promptLogprobs, textInLogprobs),
     output_top_logprobs: topTriples(bytes, outputLogprobs, textInLogprobs),
   };
+  const asked = {
+    input_token_ids_logprobs: askedTriples(bytes, promptLogprobs, textInLogprobs),
+    output_token_ids_logprobs: askedTriples(bytes, outputLogprobs, textInLogprobs),
+  };
+  const { topCount, askedIds = [] } = logprobs;
+  return { ...fields, ...(topCount > 0 && top), ...(askedIds.length > 0 && asked) };
 }
 
 /**
- * One event for every token, each with all text and ids so far; those of several generations interleave and
+ * One event for every token (or every so many), each with all text and ids so far; those of several generations interleave and
  * carry their index. A generation that the engine gives up ends with an ordinary event that says so.
  */
-function stream(context: ServerContext, request: NativeRequest, signal: AbortSignal): Response {
+function stream(
+  context: ServerContext,
+  request: NativeRequest,
+  jobs: readonly Job[],
+  ids: HeldIds,
+  signal: AbortSignal,
+): Response {
   const events = new EventStream();
-  const batch = new Batch(context, request.jobs, signal, (_generation, index) => {
-    const answer = answerOf(context, request, batch.generations, index);
+  const batch = new Batch(context, jobs, ids, signal, (_generation, index) => {
+    const answer = answerOf(context, request, jobs, batch.generations, index);
     const event = dataEvent(request.isList ? { ...answer, index } : answer);
     events.send(batch.isFinished ? event + doneEvent : event);
     if (batch.isFinished) events.end();
