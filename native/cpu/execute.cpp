@@ -135,7 +135,8 @@ struct Runner {
     const Cache& cache = in.cache;
     int d = cache.head_dim;
     size_t head_bytes = (size_t)SB_PAGE_TOKENS * d * Tensor::element_bytes(cache.dtype);
-    each_row(step.tokens, 2 * in.cols, [&](int begin, int end, int) {
+    // A key's values go to lines far apart, which must come from memory first.
+    each_row(step.tokens, 16 * in.cols, [&](int begin, int end, int) {
       for (int i = begin; i < end; i++) {
         int slot = step.kv_slot[i] % SB_PAGE_TOKENS;
         uint8_t* keys = cache.memory.data + step.kv_slot[i] / SB_PAGE_TOKENS * cache.page_bytes();
