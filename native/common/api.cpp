@@ -79,7 +79,7 @@ int check_shape(const char* function, int64_t dtype, int64_t rows, int64_t cols,
   }
   if (rows < 1 || rows > INT_MAX) return fail("%s: rows: expected 1..%d, got %lld", function, INT_MAX, (long long)rows);
   if (cols < 1 || cols > INT_MAX) return fail("%s: cols: expected 1..%d, got %lld", function, INT_MAX, (long long)cols);
-  *tensor = {.dtype = (int)dtype, .rows = (int)rows, .cols = (int)cols, .data = nullptr, .owned = {}};
+  *tensor = {.dtype = (int)dtype, .rows = (int)rows, .cols = (int)cols, .data = nullptr, .owned = {}, .panels = nullptr};
   return 0;
 }
 

@@ -16,8 +16,9 @@ struct File {
 
 struct Tensor {
   int dtype, rows, cols;
-  const void* data;  // in a mapped file, or in `owned`
+  const void* data;  // in a mapped file, or in `owned`; null where `panels` is all that is left
   Memory owned;
+  const void* panels;  // the values as the backend's linear reads them, or null
 
   size_t bytes() const { return (size_t)rows * cols * element_bytes(dtype); }
   static int element_bytes(int dtype) { return dtype == SB_BF16 ? 2 : 4; }

@@ -6,8 +6,9 @@
 // Bound: one fused multiply-add of fp32 a cycle for a prompt (117 GFLOP/s a core on Zen 4); for one query, reading the
 // cache.
 // Tried (512 tokens of the 135M model, GFLOP/s of one core): keys as [token][dim], a page a block, widened to a copy, one
-// query at a time 52-59; this 78. One query over 512 tokens: 16, now 25 GB/s. Fetching the next page, 16 requests of the
-// 1B model at 160 tokens: 8.8 without, 5.9 ms a step with it.
+// query at a time 52-59; this 78. One query over 512 tokens: 16, now 25 GB/s. The cache of 8 requests of 2000 tokens, in
+// memory: the next page's keys and this page's values fetched into L1 10.9 GB/s of one core, keys and values of the page a
+// block ahead into L2 15.3; the first block, too, no faster. In L2 19.7.
 #pragma once
 #include "kernels.h"
 #include "vec.h"
@@ -76,17 +77,18 @@ SB_INLINE void each_group(int begin, int end, Function f) {
   if (end - begin == 1) f(Rows<1>{}, begin);
 }
 
-// scores[r][t] = q[r] * key of token t, for R rows and the tokens of a page. Meanwhile fetches what is read next, the
-// values of the page and the keys of the next one: pages lie anywhere, so the processor does not foresee them.
-template <int R, class T>
-SB_INLINE void score_page(const float* q, const T* keys, const T* values, const T* next_keys, int d, float* scores) {
+// scores[r][t] = q[r] * key of token t, for R rows and the tokens of a page. Meanwhile fetches the keys and values of the
+// page that is read a block later, if `Fetches`: pages lie anywhere, so the processor does not foresee them.
+template <int R, bool Fetches, class T>
+SB_INLINE void score_page(const float* q, const T* keys, const T* next_keys, const T* next_values, int d,
+                          float* scores) {
   constexpr int kLine = 64 / (int)(kTokens * sizeof(T));  // dims
   for (int g = 0; g < kTokens; g += kWidth) {
     F sum[R] = {};
     for (int i = 0; i < d; i++) {
-      if (g == 0 && i % kLine == 0) {
-        _mm_prefetch((const char*)(values + i * kTokens), _MM_HINT_T0);
-        _mm_prefetch((const char*)(next_keys + i * kTokens), _MM_HINT_T0);
+      if (Fetches && g == 0 && i % kLine == 0) {
+        _mm_prefetch((const char*)(next_keys + i * kTokens), _MM_HINT_T1);
+        _mm_prefetch((const char*)(next_values + i * kTokens), _MM_HINT_T1);
       }
       F key = read(keys + i * kTokens + g);
 #pragma GCC unroll 8
@@ -199,9 +201,16 @@ void attend(const Attention& a) {
     for (int t = 0; t < kBlock && begin + t <= last; t += kTokens) {
       auto keys_of = [&](int page) { return cache + pages[page] * page_size + head; };
       const T* keys = keys_of(t / kTokens);
-      const T* next_keys = begin + t + kTokens <= last ? keys_of(t / kTokens + 1) : keys;
+      bool fetches = begin + t + kBlock <= last;
+      const T* next = fetches ? keys_of(t / kTokens + kBlockPages) : keys;
       each_group<kScoreRows>(first, rows, [&]<int R>(Rows<R>, int i) {
-        score_page<R>(q + (int64_t)i * d, keys, keys + page_size / 2, next_keys, d, scores + (int64_t)i * kBlock + t);
+        const float* queries = q + (int64_t)i * d;
+        float* to = scores + (int64_t)i * kBlock + t;
+        if (fetches && i == first) {
+          score_page<R, true>(queries, keys, next, next + page_size / 2, d, to);
+        } else {
+          score_page<R, false>(queries, keys, keys, keys, d, to);
+        }
       });
     }
     for (int i = first; i < rows; i++) weigh_scores(scores + (int64_t)i * kBlock, valid(i), state[i]);

@@ -42,9 +42,9 @@ struct Compiler {
 
   // A vector as fp32: in place, or widened.
   const float* vector(const Tensor& tensor) {
-    if (tensor.dtype == SB_F32) return static_cast<const float*>(tensor.data);
+    if (tensor.dtype == SB_F32 && tensor.data) return static_cast<const float*>(tensor.data);
     float* copy = static_cast<float*>(allocator.take((size_t)tensor.cols * 4, false));
-    if (copy) state.kernels->to_float(tensor.data, tensor.dtype, tensor.cols, copy);
+    if (copy) read_row(tensor, 0, copy);
     return copy;
   }
 
@@ -58,26 +58,26 @@ struct Compiler {
   void resolve_linear(const Op& op, Instruction& in) {
     in.tensor = program.tensor(op.args[1]);
     if (op.args[2] >= 0) in.vector = vector(program.tensor(op.args[2]));
-    if (!rounds(in)) return;
-    size_t bytes = round_up(program.limits.tokens, state.kernels->row_unit) * round_up(in.cols, kRoundedUnit) * 2;
-    if (bytes > code.rounded_bytes) code.rounded_bytes = bytes;
-    // Values are written once, so the same handle is the same input while nothing else was rounded.
+    size_t row_bytes = (size_t)units_of(in.tensor.dtype, in.cols) * state.kernels->unit_bytes(in.tensor.dtype);
+    size_t bytes = round_up(program.limits.tokens, state.kernels->block_rows) * row_bytes;
+    if (bytes > code.arranged_bytes) code.arranged_bytes = bytes;
+    // Values are written once, so the same handle is the same input while nothing else was arranged.
     for (int i = code.instructions.count - 1; i >= 0; i--) {
       const Instruction& other = code.instructions[i];
-      if (other.code != SB_OP_LINEAR || !rounds(other)) continue;
-      in.same_input = program.ops[i].args[0] == op.args[0];
+      if (other.code != SB_OP_LINEAR) continue;
+      in.same_input = program.ops[i].args[0] == op.args[0] && other.tensor.dtype == in.tensor.dtype;
       break;
     }
   }
-  bool rounds(const Instruction& in) const { return state.kernels->round_rows && in.tensor.dtype == SB_BF16; }
 
   void resolve_rope(const Op& op, Instruction& in) {
     in.tensor = program.tensor(op.args[1]);
     in.head_dim = op.args[2];
     in.half = in.tensor.cols;
+    in.vector = vector(in.tensor);
     for (int i = 0; i < code.instructions.count; i++) {
       const Instruction& other = code.instructions[i];
-      if (other.code == SB_OP_ROPE && other.tensor.data == in.tensor.data && other.half == in.half) {
+      if (other.code == SB_OP_ROPE && program.ops[i].args[1] == op.args[1]) {
         in.angles = other.angles;
         return;
       }
@@ -154,6 +154,7 @@ bool has_value(int code) {
 }
 
 int compile(Program& program, Code& code) {
+  if (pack_weights(program)) return -1;
   const State& state = state_of(*program.device);
   Compiler c = {program, code, state, {program, code}, nullptr};
   c.arena = static_cast<float*>(c.allocator.take(program.arena_bytes, state.poison));
@@ -167,7 +168,8 @@ int compile(Program& program, Code& code) {
     if (c.allocator.failed) return -1;
     if (!code.instructions.push(in)) return fail("sb_compile: out of memory");
   }
-  if (code.rounded_bytes) code.rounded = static_cast<uint16_t*>(c.allocator.take(code.rounded_bytes, false));
+  if (code.arranged_bytes) code.arranged = static_cast<uint8_t*>(c.allocator.take(code.arranged_bytes, false));
+  code.shares = static_cast<Share*>(c.allocator.take(sizeof(Share) * state.pool.threads(), false));
   if (code.scratch_bytes) {
     size_t bytes = code.scratch_bytes * state.pool.threads();
     code.scratch = static_cast<uint8_t*>(c.allocator.take(bytes, state.poison));

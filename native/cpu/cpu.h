@@ -2,6 +2,7 @@
 #pragma once
 #include "../common/program.h"
 #include "kernels.h"
+#include "panels.h"
 #include "pool.h"
 
 namespace sb::cpu {
@@ -9,6 +10,7 @@ namespace sb::cpu {
 struct State {
   Pool pool;
   const Kernels* kernels;
+  Array<Memory> panels;  // of weights, see panels.h
   bool poison;
   bool profile;
 };
@@ -25,14 +27,14 @@ struct Instruction {
   int cols, out_cols;  // of a, of out
   bool per_row;        // a has L rows, else T
   Tensor tensor;       // table or weight
-  const float* vector;  // weight of rmsnorm, bias of linear, as fp32; or null
+  const float* vector;  // weight of rmsnorm, bias of linear, frequencies of rope, as fp32; or null
   Cache cache;
   float number;       // eps or scale
   int head_dim;       // rope
   int half;           // rope: pairs rotated
   float* angles;      // rope: [T][2 * half], shared by the operations with the same frequencies
   bool first_angles;  // rope: this operation computes them
-  bool same_input;    // linear: the last linear rounded the same input
+  bool same_input;    // linear: the last linear arranged the same input
   int64_t profile_ns[kProfileClasses];
 };
 
@@ -41,17 +43,21 @@ struct Tile {
   int request, first, count;
 };
 
+// Panels of a weight that one thread begins with; who has no more takes from the others.
+struct alignas(64) Share {
+  int next, end;
+};
+
 struct Code {
   Array<Instruction> instructions;
   Array<Memory> blocks;  // everything below and what the instructions point to
-  uint16_t* rounded;     // [T][K rounded up]: input of a linear, see Kernels::round_rows
-  size_t rounded_bytes;
+  uint8_t* arranged;     // input of a linear, see Kernels::arrange
+  size_t arranged_bytes;
+  Share* shares;  // one for each thread
   uint8_t* scratch;  // `scratch_bytes` for each thread
   size_t scratch_bytes;
   Tile* tiles;
   int profile_steps[kProfileClasses];
 };
-
-constexpr int kRoundedUnit = 32;  // bf16 values in the widest vector
 
 }  // namespace sb::cpu

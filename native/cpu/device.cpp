@@ -103,7 +103,7 @@ int open(Device& device, Options& options) {
   State* state = static_cast<State*>(calloc(1, sizeof(State)));
   if (!state) return fail("sb_open: out of memory");
   bool profile = getenv("SERVEBENCH_PROFILE") != nullptr;
-  *state = State{.pool = {}, .kernels = kernels, .poison = poison != 0, .profile = profile};
+  *state = State{.pool = {}, .kernels = kernels, .panels = {}, .poison = poison != 0, .profile = profile};
   device.state = state;
   if (state->pool.start(threads ? threads : available_threads())) return 0;
   return fail("sb_open: the system refuses another thread");
@@ -112,6 +112,8 @@ int open(Device& device, Options& options) {
 void close(Device& device) {
   if (!device.state) return;
   state_of(device).pool.stop();
+  for (Memory& block : state_of(device).panels) block.release();
+  state_of(device).panels.release();
   free(device.state);
 }
 

@@ -32,22 +32,20 @@ struct Runner {
   }
 
   void embed(const Instruction& in) {
-    const uint8_t* table = static_cast<const uint8_t*>(in.tensor.data);
-    int64_t row_bytes = (int64_t)in.tensor.cols * Tensor::element_bytes(in.tensor.dtype);
     each_row(step.tokens, in.out_cols, [&](int begin, int end, int) {
       for (int i = begin; i < end; i++) {
         float* out = in.out + (int64_t)i * in.out_cols;
         if (step.ids[i] < 0) {
           memset(out, 0xff, (size_t)in.out_cols * 4);  // NaN
         } else {
-          kernels.to_float(table + step.ids[i] * row_bytes, in.tensor.dtype, in.out_cols, out);
+          read_row(in.tensor, step.ids[i], out);
         }
       }
     });
   }
 
   void load(const Instruction& in) {
-    kernels.to_float(in.tensor.data, in.tensor.dtype, (int64_t)step.tokens * in.out_cols, in.out);
+    for (int i = 0; i < step.tokens; i++) read_row(in.tensor, i, in.out + (int64_t)i * in.out_cols);
   }
 
   void rmsnorm(const Instruction& in) {
@@ -60,48 +58,61 @@ struct Runner {
     });
   }
 
-  void round_input(const Instruction& in, int stride) {
-    if (state.poison) memset(code.rounded, 0xff, code.rounded_bytes);
-    int unit = kernels.row_unit, count = rows(in);
-    each_row((count + unit - 1) / unit, (int64_t)in.cols * unit, [&](int begin, int end, int) {
-      int last = end * unit < count ? end * unit : count;
-      kernels.round_rows(in.a, in.cols, begin * unit, last, stride, code.rounded);
+  void arrange(const Instruction& in, int units) {
+    if (state.poison) memset(code.arranged, 0xff, code.arranged_bytes);
+    int dtype = in.tensor.dtype, block = kernels.block_rows, count = rows(in);
+    int64_t block_bytes = (int64_t)block * units * kernels.unit_bytes(dtype);
+    each_row((count + block - 1) / block, (int64_t)in.cols * block, [&](int begin, int end, int) {
+      for (int i = begin; i < end; i++) {
+        int first = i * block, size = count - first < block ? count - first : block;
+        kernels.arrange(in.a + (int64_t)first * in.cols, size, in.cols, dtype, code.arranged + i * block_bytes);
+      }
     });
   }
 
   void linear(const Instruction& in) {
-    Linear l = {in.a, in.cols, in.tensor.data, in.tensor.dtype, in.vector, in.out, rows(in), in.out_cols, in.cols, 0};
+    int units = units_of(in.tensor.dtype, in.cols);
+    Linear l = {code.arranged, in.tensor.panels, in.tensor.dtype, in.vector, in.out, rows(in), in.out_cols, units};
     if (l.M == 0) return;
-    if (kernels.round_rows && in.tensor.dtype == SB_BF16) {
-      l.x = code.rounded;
-      l.x_stride = (int)round_up(in.cols, kRoundedUnit);
-      if (!in.same_input) round_input(in, l.x_stride);
-    }
-    int columns = columns_per_chunk(l);
-    l.skip = columns * (state.pool.threads() - 1);
-    state.pool.each(l.N, columns, [&](int begin, int end, int) { kernels.linear(l, begin, end); });
+    if (!in.same_input) arrange(in, units);
+    constexpr int64_t kInlineProducts = 64 << 10;
+    if ((int64_t)l.M * l.N * in.cols <= kInlineProducts) return kernels.linear(l, 0, panels_of(l.N));
+    share_out(panels_of(l.N));
+    int group = panels_per_group(l), threads = state.pool.threads();
+    state.pool.each(threads, 1, [&](int own, int, int) {
+      for (int i = 0; i < threads; i++) {
+        Share& share = code.shares[(own + i) % threads];
+        for (int at; (at = __atomic_fetch_add(&share.next, group, __ATOMIC_RELAXED)) < share.end;) {
+          kernels.linear(l, at, at + group < share.end ? at + group : share.end);
+        }
+      }
+    });
   }
 
-  // Weights that stay in L2 while the rows pass; for one row, a run of memory small enough to share out evenly.
-  int columns_per_chunk(const Linear& l) const {
-    const int64_t kChunkBytes = (l.M == 1 ? 64 : 256) << 10;
-    constexpr int64_t kInlineProducts = 64 << 10;
-    const int unit = kernels.column_unit;
-    int64_t row_bytes = (int64_t)l.K * Tensor::element_bytes(l.weight_dtype);
-    int64_t columns = kChunkBytes / row_bytes / unit * unit;
-    int64_t share = round_up(l.N / (4 * state.pool.threads()) + 1, unit);
-    if ((int64_t)l.M * l.N * l.K <= kInlineProducts) return l.N;
-    if (columns > share) columns = share;
-    return (int)(columns < unit ? unit : columns);
+  // Each thread begins in a run of panels of its own: what it fetches ahead is what it takes next.
+  void share_out(int panels) {
+    int threads = state.pool.threads();
+    for (int i = 0; i < threads; i++) {
+      code.shares[i] = {(int)((int64_t)panels * i / threads), (int)((int64_t)panels * (i + 1) / threads)};
+    }
+  }
+
+  // Panels that a thread takes at once. One block of x passes each of them once; several must find them in L2, and then
+  // the more there are, the fewer times x is read from further away.
+  int panels_per_group(const Linear& l) const {
+    const int64_t group_bytes = (l.M <= kernels.block_rows ? 64 : 512) << 10;
+    int64_t panels = group_bytes / ((int64_t)l.units * kPanelRows * 4);
+    int64_t most = panels_of(l.N) / (4 * state.pool.threads());
+    if (panels > most) panels = most;
+    return (int)round_up(panels < 1 ? 1 : panels, kernels.panel_unit);
   }
 
   void angles(const Instruction& in) {
-    const float* frequencies = static_cast<const float*>(in.tensor.data);
     each_row(step.tokens, (int64_t)in.half * 64, [&](int begin, int end, int) {
       for (int i = begin; i < end; i++) {
         float* out = in.angles + (int64_t)i * 2 * in.half;
         for (int j = 0; j < in.half; j++) {
-          double angle = (double)step.position[i] * (double)frequencies[j];
+          double angle = (double)step.position[i] * (double)in.vector[j];
           out[j] = (float)cos(angle);
           out[in.half + j] = (float)sin(angle);
         }
@@ -124,7 +135,8 @@ struct Runner {
     const Cache& cache = in.cache;
     int d = cache.head_dim;
     size_t head_bytes = (size_t)SB_PAGE_TOKENS * d * Tensor::element_bytes(cache.dtype);
-    each_row(step.tokens, 2 * in.cols, [&](int begin, int end, int) {
+    // A key's values go to lines far apart, which must come from memory first.
+    each_row(step.tokens, 16 * in.cols, [&](int begin, int end, int) {
       for (int i = begin; i < end; i++) {
         int slot = step.kv_slot[i] % SB_PAGE_TOKENS;
         uint8_t* keys = cache.memory.data + step.kv_slot[i] / SB_PAGE_TOKENS * cache.page_bytes();

@@ -13,14 +13,13 @@ namespace sb::cpu {
 
 // y [M, N] = x [M, K] * weight [N, K]^T + bias.
 struct Linear {
-  const void* x;  // fp32, or as Kernels::round_rows writes it where there is one and the weight is bf16
-  int x_stride;   // elements
-  const void* weight;
+  const void* x;       // as Kernels::arrange writes it
+  const void* weight;  // panels, see panels.h
   int weight_dtype;
   const float* bias;  // or null
   float* y;
-  int M, N, K;
-  int skip;  // columns between the end of a call and where its thread will probably go on
+  int M, N;
+  int units;  // of a row of the weight, for K values
 };
 
 // One tile of queries: tokens [first, first + count) of one request, the heads that share one KV head.
@@ -50,15 +49,18 @@ struct Sample {
 
 struct Kernels {
   const char* isa;
-  int row_unit;     // `round_rows` begins at multiples of it
-  int column_unit;  // `linear` is best called for multiples of it
-  // What linear with a bf16 weight takes for the rows [begin, end) of x [M, cols]: bf16, filled up with zeros to
-  // `stride` columns and, last, to row_unit rows; tiles.h has a layout of its own. Null: it takes fp32.
-  void (*round_rows)(const float* x, int cols, int begin, int end, int stride, uint16_t* out);
+  int block_rows;  // rows of x that pass a panel of weights together
+  int panel_unit;  // `linear` is best called for multiples of it
+  bool rounds;     // whether x is rounded to bf16 where the weight is bf16
+  int unit_bytes(int dtype) const { return dtype == SB_BF16 && !rounds ? 8 : 4; }  // of x that meet a unit of weights
+  // One block of x, up to block_rows rows of `cols` values, as linear with a weight of `dtype` reads it: unit by unit,
+  // filled up with zeros; see linear.h and tiles.h.
+  void (*arrange)(const float* x, int rows, int cols, int dtype, void* out);
+  // Columns of the panels [begin, end).
+  void (*linear)(const Linear& linear, int begin, int end);
 
   void (*to_float)(const void* source, int dtype, int64_t count, float* out);
   void (*to_bf16)(const float* source, int64_t count, uint16_t* out);  // to nearest, ties to even
-  void (*linear)(const Linear& linear, int n_begin, int n_end);
   // `groups` groups of g values, each divided by its root mean square.
   void (*rmsnorm)(const float* x, const float* weight, float eps, int groups, int g, float* y);
   // Heads of one token; angles = {cos[half], sin[half]}.

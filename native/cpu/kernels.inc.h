@@ -10,35 +10,33 @@
 #define SB_TEXT(a) SB_TEXT2(a)
 
 #if defined(SB_TILES)
-static void linear_of(const Linear& l, int n_begin, int n_end) {
-  if (l.weight_dtype == SB_BF16) return SB_TILES(l, n_begin, n_end);
-  linear(l, n_begin, n_end);
+static void linear_of(const Linear& l, int begin, int end) {
+  if (l.weight_dtype == SB_BF16) return SB_TILES(l, begin, end);
+  linear(l, begin, end);
 }
-static void round_rows(const float* x, int cols, int begin, int end, int stride, uint16_t* out) {
-  pack_tiles(x, cols, begin, end, stride, out, [](float f) { return to_bf16(f); });
+static void arrange_of(const float* x, int rows, int cols, int dtype, void* out) {
+  if (dtype != SB_BF16) return arrange(x, rows, cols, dtype, out);
+  arrange_tiles(x, rows, cols, (uint32_t*)out, [](float f) { return to_bf16(f); });
 }
+static_assert(kBlockRows == kTileRows);
 #else
 static constexpr auto linear_of = linear;
+static constexpr auto arrange_of = arrange;
 #endif
 
 const sb::cpu::Kernels sb::cpu::SB_JOIN(kernels_, SB_ISA) = {
     .isa = SB_TEXT(SB_ISA),
+    .block_rows = kBlockRows,
 #if defined(SB_TILES)
-    .row_unit = kTileRows,
-    .column_unit = 2 * kTileRows,
-    .round_rows = ::round_rows,
-#elif defined(__AVX512BF16__)
-    .row_unit = 1,
-    .column_unit = kColumns,
-    .round_rows = ::round_rows,
+    .panel_unit = 2,
 #else
-    .row_unit = 1,
-    .column_unit = kColumns,
-    .round_rows = nullptr,
+    .panel_unit = 1,
 #endif
+    .rounds = kRounds,
+    .arrange = ::arrange_of,
+    .linear = ::linear_of,
     .to_float = ::to_float,
     .to_bf16 = ::to_bf16,
-    .linear = ::linear_of,
     .rmsnorm = ::rmsnorm,
     .rope = ::rope,
     .silu_mul = ::silu_mul,

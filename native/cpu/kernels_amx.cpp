@@ -32,10 +32,10 @@ struct alignas(64) TileShapes {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-void linear_amx(const Linear& l, int n_begin, int n_end) {
+void linear_amx(const Linear& l, int begin, int end) {
   static const TileShapes shapes;
   asm volatile("ldtilecfg %0" ::"m"(shapes));
-  linear_tiles<Amx>(l, n_begin, n_end);
+  linear_tiles<Amx>(l, begin, end);
   asm volatile("tilerelease");
 }
 

@@ -31,15 +31,6 @@ void to_bf16(const float* source, int64_t count, uint16_t* out) {
   for (int64_t i = 0; i < count; i++) out[i] = to_bf16(source[i]);
 }
 
-#if defined(__AVX512BF16__) && !defined(SB_TILES)
-void round_rows(const float* x, int cols, int begin, int end, int stride, uint16_t* out) {
-  for (int i = begin; i < end; i++) {
-    to_bf16(x + (int64_t)i * cols, cols, out + (int64_t)i * stride);
-    memset(out + (int64_t)i * stride + cols, 0, (size_t)(stride - cols) * 2);
-  }
-}
-#endif
-
 void rmsnorm_group(const float* x, const float* weight, float eps, int g, float* y) {
   F squares = {};
   each_vector(

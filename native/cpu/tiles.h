@@ -2,9 +2,8 @@
 // portable ones. Under isa=amx every linear with a bf16 weight comes here, one row or many, so that a row's result does
 // not depend on the others: an element is the sum of its 32-product steps in order of K.
 //
-// Layout: weights as checkpoints have them are the left operand, 16 columns of y a tile; x is the right one, rounded to
-// bf16 with the values of 16 tokens side by side: [token / 16][K / 32][16 pairs of k][16 tokens][2]. Nothing is packed
-// but x; what a tile gives is y transposed.
+// Layout: x is the left operand, rounded to bf16, 16 tokens and 16 units (pairs of K) a tile: [token / 16][unit / 16]
+// [16 tokens][16 units]. Panels of weights are the right one as they are: 16 units are a tile of [16 units][16 columns].
 // Bound: 2 x 2 tiles load 4 tiles for 4 products; for one row, reading the weights.
 // Not measured: no machine with AMX was at hand. Its arithmetic is tested by emulation.
 #pragma once
@@ -12,93 +11,81 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "panels.h"
 
 namespace {
 
+using sb::cpu::kPanelRows;
+using sb::cpu::kTileUnits;
 using sb::cpu::Linear;
 
-constexpr int kTileRows = 16;  // of a tile: weights' rows, pairs of k, tokens
-constexpr int kTileK = 32;     // bf16 values in a row of a tile
+constexpr int kTileRows = 16;                           // tokens, units or columns
+constexpr int kTileBytes = kTileUnits * 4;              // of a row
+constexpr int kTileWords = kTileRows * kTileUnits;
+static_assert(kPanelRows == kTileRows && kTileUnits == kTileRows);
 
-// Rounds the rows [begin, end) of x [rows, cols] to bf16 in the tiles' layout; `begin` is a multiple of kTileRows. What
-// fills up the last tiles is 0.
+// A block of up to 16 rows of x [rows, cols], rounded to bf16. What fills up the tiles is 0.
 template <class Round>
-void pack_tiles(const float* x, int cols, int begin, int end, int stride, uint16_t* out, Round round) {
-  for (int block = begin; block < end; block += kTileRows) {
-    uint16_t* tiles = out + (int64_t)block * stride;
-    memset(tiles, 0, (size_t)stride * kTileRows * 2);
-    for (int m = block; m < end && m < block + kTileRows; m++) {
-      const float* row = x + (int64_t)m * cols;
-      for (int k = 0; k < cols; k++) tiles[(k / 2 * kTileRows + m - block) * 2 + k % 2] = round(row[k]);
-    }
-  }
-}
-
-// A step of weights that ends at N or K within the tile, filled up with zeros.
-inline void copy_weights(const Linear& l, int n, int k, uint16_t* tile) {
-  int rows = l.N - n < kTileRows ? l.N - n : kTileRows, size = l.K - k < kTileK ? l.K - k : kTileK;
-  memset(tile, 0, kTileRows * kTileK * 2);
+void arrange_tiles(const float* x, int rows, int cols, uint32_t* out, Round round) {
+  int units = sb::cpu::units_of(SB_BF16, cols);
+  memset(out, 0, (size_t)units * kTileRows * 4);
   for (int i = 0; i < rows; i++) {
-    memcpy(tile + i * kTileK, (const uint16_t*)l.weight + (int64_t)(n + i) * l.K + k, (size_t)size * 2);
-  }
-}
-
-template <class T, int Tile>
-void load_weights(const Linear& l, int n, int k, uint16_t* edge) {
-  if (n + kTileRows <= l.N && k + kTileK <= l.K) {
-    T::template load<Tile>((const uint16_t*)l.weight + (int64_t)n * l.K + k, (int64_t)l.K * 2);
-  } else {
-    copy_weights(l, n, k, edge);
-    T::template load<Tile>(edge, kTileK * 2);
-  }
-}
-
-template <class T, int Tile>
-void store_sums(const Linear& l, int m, int n, int n_end) {
-  alignas(64) float sums[kTileRows * kTileRows];
-  T::template store<Tile>(sums, kTileRows * 4);
-  for (int i = 0; i < kTileRows && n + i < n_end; i++) {
-    float bias = l.bias ? l.bias[n + i] : 0;
-    for (int j = 0; j < kTileRows && m + j < l.M; j++) {
-      l.y[(int64_t)(m + j) * l.N + n + i] = sums[i * kTileRows + j] + bias;
+    for (int k = 0; k < cols; k++) {
+      int unit = k / 2;
+      uint32_t* word = out + unit / kTileUnits * kTileWords + i * kTileUnits + unit % kTileUnits;
+      *word |= (uint32_t)round(x[(int64_t)i * cols + k]) << k % 2 * 16;
     }
   }
 }
 
-// Two tiles of columns from n on for two of tokens from m on, where there are as many. Tiles 0-3 are sums, 4-5 weights,
-// 6-7 tokens.
+template <class T, int Tile>
+void store_sums(const Linear& l, int m, int panel) {
+  alignas(64) float sums[kTileWords];
+  T::template store<Tile>(sums, kTileBytes);
+  int n = panel * kPanelRows;
+  for (int i = 0; i < kTileRows && m + i < l.M; i++) {
+    float* y = l.y + (int64_t)(m + i) * l.N + n;
+    for (int j = 0; j < kPanelRows && n + j < l.N; j++) {
+      y[j] = sums[i * kPanelRows + j] + (l.bias ? l.bias[n + j] : 0);
+    }
+  }
+}
+
+// Two tiles of tokens from m on by two panels, where there are as many. Tiles 0-3 are sums, 4-5 tokens, 6-7 weights.
 template <class T>
-void linear_tiles_at(const Linear& l, int m, int n, int n_end) {
-  alignas(64) uint16_t edge[kTileRows * kTileK];
-  const uint16_t* x = (const uint16_t*)l.x + (int64_t)m * l.x_stride;
-  const uint16_t* x2 = x + (int64_t)kTileRows * l.x_stride;
-  int n2 = n + kTileRows, m2 = m + kTileRows;
-  bool wide = n2 < n_end, tall = m2 < l.M;
+void linear_tiles_at(const Linear& l, int m, int panel, int panel_end) {
+  const uint32_t* x = (const uint32_t*)l.x + (int64_t)m * l.units;
+  const uint32_t* x2 = x + (int64_t)l.units * kTileRows;
+  const uint32_t* w = (const uint32_t*)l.weight + (int64_t)panel * l.units * kPanelRows;
+  const uint32_t* w2 = w + (int64_t)l.units * kPanelRows;
+  bool tall = m + kTileRows < l.M, wide = panel + 1 < panel_end;
   T::template zero<0>();
   T::template zero<1>();
   T::template zero<2>();
   T::template zero<3>();
-  for (int k = 0; k < l.K; k += kTileK, x += kTileRows * kTileK, x2 += kTileRows * kTileK) {
-    T::template load<6>(x, kTileK * 2);
-    if (tall) T::template load<7>(x2, kTileK * 2);
-    load_weights<T, 4>(l, n, k, edge);
+  for (int at = 0; at < l.units * kTileRows; at += kTileWords) {
+    T::template load<4>(x + at, kTileBytes);
+    T::template load<6>(w + at, kTileBytes);
     T::template multiply<0, 4, 6>();
-    if (tall) T::template multiply<1, 4, 7>();
+    if (tall) {
+      T::template load<5>(x2 + at, kTileBytes);
+      T::template multiply<1, 5, 6>();
+    }
     if (!wide) continue;
-    load_weights<T, 5>(l, n2, k, edge);
-    T::template multiply<2, 5, 6>();
+    T::template load<7>(w2 + at, kTileBytes);
+    T::template multiply<2, 4, 7>();
     if (tall) T::template multiply<3, 5, 7>();
   }
-  store_sums<T, 0>(l, m, n, n_end);
-  if (tall) store_sums<T, 1>(l, m2, n, n_end);
-  if (wide) store_sums<T, 2>(l, m, n2, n_end);
-  if (wide && tall) store_sums<T, 3>(l, m2, n2, n_end);
+  store_sums<T, 0>(l, m, panel);
+  if (tall) store_sums<T, 1>(l, m + kTileRows, panel);
+  if (wide) store_sums<T, 2>(l, m, panel + 1);
+  if (wide && tall) store_sums<T, 3>(l, m + kTileRows, panel + 1);
 }
 
 template <class T>
-void linear_tiles(const Linear& l, int n_begin, int n_end) {
-  for (int n = n_begin; n < n_end; n += 2 * kTileRows) {
-    for (int m = 0; m < l.M; m += 2 * kTileRows) linear_tiles_at<T>(l, m, n, n_end);
+void linear_tiles(const Linear& l, int begin, int end) {
+  for (int panel = begin; panel < end; panel += 2) {
+    for (int m = 0; m < l.M; m += 2 * kTileRows) linear_tiles_at<T>(l, m, panel, end);
   }
 }
 

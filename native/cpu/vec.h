@@ -116,7 +116,7 @@ SB_INLINE uint16_t to_bf16(float f) {
   return (uint16_t)(f != f ? bits >> 16 | 0x40 : rounded);
 }
 
-// ---- sums: lane i + lane i + kWidth/2, and so on down to 1, whichever function is used ----
+// ---- over the lanes: lane i with lane i + kWidth/2, and so on down to 1 ----
 
 typedef float F4 __attribute__((vector_size(16)));
 
@@ -131,13 +131,6 @@ SB_INLINE F4 fold(F v) {
   return v;
 #endif
 }
-// {sum a, sum b, sum c, sum d}
-SB_INLINE F4 sum4(F4 a, F4 b, F4 c, F4 d) {
-  F4 ab = _mm_movelh_ps(a, b) + _mm_shuffle_ps(a, b, 0xee);
-  F4 cd = _mm_movelh_ps(c, d) + _mm_shuffle_ps(c, d, 0xee);
-  return _mm_shuffle_ps(ab, cd, 0x88) + _mm_shuffle_ps(ab, cd, 0xdd);
-}
-SB_INLINE F4 sums(F a, F b, F c, F d) { return sum4(fold(a), fold(b), fold(c), fold(d)); }
 SB_INLINE float sum(F v) {
   F4 f = fold(v);
   f += (F4)_mm_shuffle_ps(f, f, 0xee);
@@ -154,32 +147,6 @@ SB_INLINE float max_lane(F v) {
 #endif
   quad = _mm_max_ps(quad, _mm_movehl_ps(quad, quad));
   return _mm_cvtss_f32(_mm_max_ss(quad, _mm_shuffle_ps(quad, quad, 1)));
-}
-
-// Lane i is the sum of v[i]; kWidth vectors.
-SB_INLINE F sum_each(const F* v) {
-#if defined(__AVX512F__)
-  __m512 quad[4];
-  for (int e = 0; e < 4; e++) {
-    __m512 a = v[e], b = v[4 + e], c = v[8 + e], d = v[12 + e];
-    __m512 ab = _mm512_shuffle_f32x4(a, b, 0x44) + _mm512_shuffle_f32x4(a, b, 0xee);
-    __m512 cd = _mm512_shuffle_f32x4(c, d, 0x44) + _mm512_shuffle_f32x4(c, d, 0xee);
-    quad[e] = _mm512_shuffle_f32x4(ab, cd, 0x88) + _mm512_shuffle_f32x4(ab, cd, 0xdd);
-  }
-  __m512 low = _mm512_shuffle_ps(quad[0], quad[1], 0x44) + _mm512_shuffle_ps(quad[0], quad[1], 0xee);
-  __m512 high = _mm512_shuffle_ps(quad[2], quad[3], 0x44) + _mm512_shuffle_ps(quad[2], quad[3], 0xee);
-  return _mm512_shuffle_ps(low, high, 0x88) + _mm512_shuffle_ps(low, high, 0xdd);
-#elif defined(__AVX2__)
-  __m256 quad[4];
-  for (int e = 0; e < 4; e++) {
-    quad[e] = _mm256_permute2f128_ps(v[e], v[4 + e], 0x20) + _mm256_permute2f128_ps(v[e], v[4 + e], 0x31);
-  }
-  __m256 low = _mm256_shuffle_ps(quad[0], quad[1], 0x44) + _mm256_shuffle_ps(quad[0], quad[1], 0xee);
-  __m256 high = _mm256_shuffle_ps(quad[2], quad[3], 0x44) + _mm256_shuffle_ps(quad[2], quad[3], 0xee);
-  return _mm256_shuffle_ps(low, high, 0x88) + _mm256_shuffle_ps(low, high, 0xdd);
-#else
-  return sum4(v[0], v[1], v[2], v[3]);
-#endif
 }
 
 // ---- exp ----

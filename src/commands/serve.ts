@@ -23,7 +23,7 @@ const noEffect = {
   "disable-regex-jump-forward": "regular expressions are not built yet",
   "attention-reduce-in-fp32": "attention always accumulates in fp32",
   "enable-p2p-check": "there is one device",
-  "efficient-weight-load": "weights are mapped, never copied",
+  "efficient-weight-load": "weights are mapped, then laid out for the kernels one by one",
   "enable-metrics": "/metrics is always there",
   "show-time-cost": "there are no time marks to show",
   "additional-ports": "the server's threads need no ports",

@@ -23,7 +23,7 @@ export interface ModelOptions {
   readonly dtype?: DtypeOption;
   /** All that is ever drawn, where it is given: keeps a dummy model from ids that print nothing. */
   readonly drawableIds?: Int32Array | null;
-  /** Most that weights may take that are not mapped from a file; default: no limit. */
+  /** Most that weights may take; default: no limit. */
   readonly memoryBytes?: number;
 }
 

@@ -71,8 +71,7 @@ export function defineLlama(
     const k = linear(x, layer.k);
     const v = linear(x, layer.v);
     p.kvWrite(cache, rope(norm(k, layer.kNorm)), v);
-    const attended = p.attention(rope(norm(q, layer.qNorm)), cache, 1 / Math.sqrt(headDim));
-    return linear(attended, layer.o);
+    return p.attention(rope(norm(q, layer.qNorm)), cache, 1 / Math.sqrt(headDim));
   };
   const mlp = (x: Value, layer: LayerTensors) =>
     linear(p.siluMul(linear(x, layer.gate), linear(x, layer.up)), layer.down);
@@ -80,8 +79,14 @@ export function defineLlama(
   let x = p.embed(tensors.embedding);
   for (const layer of tensors.layers) {
     const cache = p.kvCache(kvHeads, headDim, cacheDtype);
-    x = p.add(x, attention(norm(x, layer.inputNorm), layer, cache));
+    let attended = attention(norm(x, layer.inputNorm), layer, cache);
+    if (layer === tensors.layers.at(-1)) {
+      // All keys and values are written: from here on, only tokens whose logits are wanted matter.
+      x = p.rows(x);
+      attended = p.rows(attended);
+    }
+    x = p.add(x, linear(attended, layer.o));
     x = p.add(x, mlp(norm(x, layer.postNorm), layer));
   }
-  return linear(norm(p.rows(x), tensors.norm), tensors.head);
+  return linear(norm(x, tensors.norm), tensors.head);
 }

@@ -37,7 +37,7 @@ export class Weights {
 
   /**
    * @param dtype What matrices are computed in; tensors that are stored otherwise are converted.
-   * @param memoryBytes Most that tensors may take that are not mapped from a file.
+   * @param memoryBytes Most that tensors may take: mapped ones too, as a device lays them out in memory of its own.
    */
   constructor(device: Device, source: WeightSource, dtype: Dtype, memoryBytes: number) {
     this.dtype = dtype;
@@ -89,7 +89,7 @@ export class Weights {
   }
 
   #dummy(name: string, rows: number, cols: number, std: number, mean: number): Tensor {
-    this.#count(rows * cols, false);
+    this.#count(rows * cols);
     return this.#device.random(hash(name), { dtype: this.dtype, rows, cols }, std, mean);
   }
 
@@ -98,16 +98,16 @@ export class Weights {
     const [cols, rows = 1] = shape.toReversed() as [number, number?];
     const target = { dtype: this.dtype, rows, cols };
     const mapped = tensor.dtype === (this.dtype === "bf16" ? "BF16" : "F32");
-    this.#count(rows * cols, mapped);
+    this.#count(rows * cols);
     if (mapped) {
       return this.#device.weight(this.#map(files, tensor.file), tensor.offset, target);
     }
     return this.#device.constant(readFloats(name, tensor, files[tensor.file]!), target);
   }
 
-  #count(values: number, mapped: boolean): void {
+  #count(values: number): void {
     this.#bytes += bytesOf[this.dtype] * values;
-    if (!mapped && this.#bytes > this.#memoryBytes) {
+    if (this.#bytes > this.#memoryBytes) {
       const gib = (this.#memoryBytes / 2 ** 30).toFixed(1);
       throw new Error(`The model's weights do not fit in the ${gib} GiB of memory that are free`);
     }

@@ -206,7 +206,7 @@ export class StepWriter {
       words[countsAt - 2] = -1 - pendingRow;
       words[countsAt - 1] = 1;
     }
-    for (let i = 0; i < 2 * countedTokens; i++) words[countsAt + i] = counts[i]!;
+    words.set(counts.subarray(0, 2 * countedTokens), countsAt);
     words.set(biases, biasesAt);
   }
 

@@ -13,6 +13,7 @@ import type {
   SocketHandler,
 } from "./runtime.ts";
 import { materialiseLibrary } from "./library.ts";
+import { Turns } from "./turns.ts";
 import cpuLibrary from "../../build/native/libservebench_cpu.so" with { type: "file" };
 import nullLibrary from "../../build/native/libservebench_null.so" with { type: "file" };
 import netLibrary from "../../build/native/libservebench_net.so" with { type: "file" };
@@ -76,11 +77,19 @@ function raiseBacklog(port: number, backlog: number): void {
   }
 }
 
+/**
+ * Bun accepts all connections that wait, and calls `fetch` for each, in one turn of the event loop. Requests that did
+ * their work right there would keep the last of thousands from being accepted, and running streams from their tokens.
+ */
 async function serve({ host, port, maxBodyBytes, fetch }: ServeOptions) {
+  const turns = new Turns();
   const server = Bun.serve({
     hostname: host,
     port,
-    fetch,
+    fetch: async (request) => {
+      await turns.next();
+      return fetch(request);
+    },
     idleTimeout: 0, // the default of 10 s cuts streams that wait for a first token
     maxRequestBodySize: maxBodyBytes,
   });

@@ -65,7 +65,7 @@ export class EventStream {
   private flush(): void {
     if (!this.open || this.unsent === "") return;
     if ((this.controller.desiredSize ?? 0) < -backlogBytesMax) {
-      this.controller.error(new Error("the client reads too slowly"));
+      this.controller.error(); // Bun writes any reason to standard error, with the source around it
       return this.lost("slow");
     }
     try {

@@ -183,6 +183,39 @@ export function limitsOf(...steps: StepSpec[]): ProgramLimits {
   };
 }
 
+/** A program that keeps one value. */
+export interface ValueProgram {
+  /** Runs a step to its end; returns the kept value. */
+  run(step: StepSpec): Float32Array;
+  free(): void;
+}
+
+export function valueProgram(
+  device: Device,
+  limits: ProgramLimits,
+  build: (b: ProgramBuilder) => Value,
+): ValueProgram {
+  const builder = device.program(limits);
+  try {
+    const value = build(builder);
+    builder.keep(value);
+    const program = builder.compile();
+    const writer = new StepWriter(limits);
+    const results = new StepResults(limits);
+    return {
+      run(step) {
+        program.wait(program.run(writeStep(writer, step)), results);
+        const out = new Float32Array(2 ** 20);
+        return out.slice(0, program.read(value, out));
+      },
+      free: () => program.free(),
+    };
+  } catch (error) {
+    builder.discard();
+    throw error;
+  }
+}
+
 /** Builds a program and runs steps on it, each to its end; returns the kept value after each. */
 export function runValues(
   device: Device,
@@ -190,22 +223,11 @@ export function runValues(
   build: (b: ProgramBuilder) => Value,
   ...steps: StepSpec[]
 ): Float32Array[] {
-  const builder = device.program(limits);
-  let free = () => builder.discard();
+  const program = valueProgram(device, limits, build);
   try {
-    const value = build(builder);
-    builder.keep(value);
-    const program = builder.compile();
-    free = () => program.free();
-    const writer = new StepWriter(limits);
-    const results = new StepResults(limits);
-    return steps.map((step) => {
-      program.wait(program.run(writeStep(writer, step)), results);
-      const out = new Float32Array(2 ** 20);
-      return out.slice(0, program.read(value, out));
-    });
+    return steps.map((step) => program.run(step));
   } finally {
-    free();
+    program.free();
   }
 }
 

@@ -10,6 +10,7 @@ import {
   Random,
   roundBf16,
   runValues,
+  valueProgram,
   withDevice,
   type Matrix,
 } from "./harness.ts";
@@ -19,7 +20,7 @@ const dtypes: readonly Dtype[] = ["f32", "bf16"];
 const epsilon = 2 ** -23; // of fp32
 
 describeEachIsa("linear", (isa) => {
-  // Tails of K around every vector width, of N around the tile, of T around the tile and the block.
+  // Tails of K around pairs and tiles of units, of N around the panel, of T around the block.
   const shapes = [
     [1, 1, 1],
     [1, 5, 7],
@@ -33,6 +34,10 @@ describeEachIsa("linear", (isa) => {
     [1, 130, 100],
     [33, 66, 257],
     [9, 31, 1000],
+    [15, 15, 30],
+    [16, 16, 32],
+    [17, 47, 63],
+    [32, 49, 2050],
   ] as const;
   for (const dtype of dtypes) {
     for (const biased of [null, ...dtypes]) {
@@ -262,6 +267,86 @@ describeEachIsa("embed and rows", (isa) => {
           step,
         );
         expect([...picked!]).toEqual([49, 7, 7, 13].flatMap(row));
+      });
+    });
+
+    test(`${dtype} table that is a linear's weight too: programs before, with and after it`, () => {
+      withDevice(isa, (device) => {
+        const table = matrix(device, new Random(7), 50, 37, dtype);
+        const ids = [49, 0, 17, 17, 32];
+        const step = { requests: [{ start: 0, ids, pages: [0] }], rows: [] };
+        const limits = limitsOf(step);
+        const rows = ids.flatMap((id) => [...table.values.subarray(id * 37, (id + 1) * 37)]);
+        const before = valueProgram(device, limits, (b) => b.embed(table.tensor));
+        const tied = valueProgram(device, limits, (b) => {
+          const x = b.embed(table.tensor);
+          b.keep(b.linear(x, table.tensor));
+          return x;
+        });
+        for (const program of [before, tied]) {
+          expect([...program.run(step)]).toEqual(rows);
+          program.free();
+        }
+        expect(runValues(device, limits, (b) => b.embed(table.tensor), step)[0]).toEqual(
+          Float32Array.from(rows),
+        );
+        const loaded = runValues(device, limits, (b) => b.load(table.tensor), step)[0]!;
+        expect(loaded).toEqual(table.values.subarray(0, ids.length * 37));
+      });
+    });
+
+    test(`${dtype} weights are held once, as panels`, () => {
+      withDevice(isa, (device) => {
+        const table = matrix(device, new Random(8), 64, 64, dtype).tensor;
+        const before = device.describe().memory_bytes;
+        const step = plainStep(3);
+        const linear = () =>
+          runValues(device, limitsOf(step), (b) => b.linear(b.load(table), table), step)[0];
+        expect(linear()).toEqual(linear());
+        expect(device.describe().memory_bytes).toBe(before);
+      });
+    });
+
+    test(`${dtype} vectors that are a linear's weight too`, () => {
+      withDevice(isa, (device) => {
+        const random = new Random(9);
+        const x = matrix(device, random, 3, 10).tensor;
+        const vector = matrix(device, random, 1, 10, dtype);
+        const scalar = matrix(device, random, 1, 1, dtype);
+        const step = plainStep(3);
+        const product = runValues(
+          device,
+          limitsOf(step),
+          (b) => b.linear(b.load(x), vector.tensor),
+          step,
+        )[0]!;
+        const biased = runValues(
+          device,
+          limitsOf(step),
+          (b) => {
+            b.linear(b.linear(b.load(x), vector.tensor), scalar.tensor);
+            return b.linear(b.load(x), vector.tensor, scalar.tensor);
+          },
+          step,
+        )[0]!;
+        const bias = scalar.values[0]!;
+        expect(
+          difference(
+            biased,
+            product.map((y) => y + bias),
+            1e-6,
+          ),
+        ).toBeNull();
+        const normed = runValues(
+          device,
+          limitsOf(step),
+          (b) => b.rmsnorm(b.load(x), vector.tensor, 1e-5),
+          step,
+        )[0]!;
+        const copy = device.constant(vector.values, { dtype: "f32", rows: 1, cols: 10 });
+        expect(normed).toEqual(
+          runValues(device, limitsOf(step), (b) => b.rmsnorm(b.load(x), copy, 1e-5), step)[0]!,
+        );
       });
     });
   }
