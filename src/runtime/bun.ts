@@ -13,7 +13,7 @@ import type {
   SocketHandler,
 } from "./runtime.ts";
 import { materialiseLibrary } from "./library.ts";
-import { Turns } from "./turns.ts";
+import { StartQueue } from "./start-queue.ts";
 import cpuLibrary from "../../build/native/libservebench_cpu.so" with { type: "file" };
 import nullLibrary from "../../build/native/libservebench_null.so" with { type: "file" };
 import netLibrary from "../../build/native/libservebench_net.so" with { type: "file" };
@@ -82,12 +82,12 @@ function raiseBacklog(port: number, backlog: number): void {
  * their work right there would keep the last of thousands from being accepted, and running streams from their tokens.
  */
 async function serve({ host, port, maxBodyBytes, fetch }: ServeOptions) {
-  const turns = new Turns();
+  const starts = new StartQueue();
   const server = Bun.serve({
     hostname: host,
     port,
     fetch: async (request) => {
-      await turns.next();
+      await starts.next();
       return fetch(request);
     },
     idleTimeout: 0, // the default of 10 s cuts streams that wait for a first token

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { Turns } from "../../src/runtime/turns.ts";
+import { StartQueue } from "../../src/runtime/start-queue.ts";
 
 test("what comes at once begins in order, and lets others have their turn in between", async () => {
-  const turns = new Turns();
+  const starts = new StartQueue();
   const begun: number[] = [];
   const seen = new Set<number>();
   let over = false;
@@ -11,9 +11,11 @@ test("what comes at once begins in order, and lets others have their turn in bet
     if (!over) setImmediate(other);
   };
   setImmediate(other);
-  await Promise.all(Array.from({ length: 1000 }, (_, i) => turns.next().then(() => begun.push(i))));
+  await Promise.all(
+    Array.from({ length: 1000 }, (_, i) => starts.next().then(() => begun.push(i))),
+  );
   over = true;
   expect(begun).toEqual(Array.from({ length: 1000 }, (_, i) => i));
   expect(seen.size).toBeGreaterThan(20);
-  await turns.next(); // as soon as nobody waits
+  await starts.next(); // as soon as nobody waits
 });

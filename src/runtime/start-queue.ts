@@ -3,7 +3,7 @@
 /** Requests that begin in one turn of the event loop; each takes some tenths of a millisecond. */
 const perTurn = 32;
 
-export class Turns {
+export class StartQueue {
   #waiting: (() => void)[] = [];
 
   /** Resolves in one of the next turns of the event loop, with few others, in order. */
