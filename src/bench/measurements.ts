@@ -1,12 +1,12 @@
 /**
  * What is kept of a run: a few numbers a request in columns, by index, and the gaps between tokens. Texts are not kept.
- * A million requests take 77 MB and their gaps at most 192 MB: the gaps beyond that are counted in a histogram.
+ * A million requests take 85 MB and their gaps at most 256 MB: the gaps beyond that are counted in a histogram.
  */
 import { statusOf, type Failure, type RequestRecord } from "./request.ts";
 import { Histogram, histogramError } from "./statistics/histogram.ts";
 import { Samples } from "./statistics/samples.ts";
 
-/** 128 MB of doubles, and half as much again at most while the list grows. */
+/** 128 MB of doubles, and as much again at most while the list grows. */
 const gapsKeptMax = 1 << 24;
 
 /** By place in this list: what the column `outcome` holds. */
@@ -39,6 +39,8 @@ export class Measurements {
   readonly retokenized: Int32Array;
   /** Events that carried text. */
   readonly events: Int32Array;
+  /** Up to the end of the exchange, from the send. */
+  readonly endedS: Float64Array;
   /** Sum of the gaps between events, without the time to the first. */
   readonly gapSumS: Float64Array;
   /** Failures by class, those that were given up included. */
@@ -63,6 +65,7 @@ export class Measurements {
     this.sentS = doubles();
     this.ttftS = doubles();
     this.latencyS = doubles();
+    this.endedS = doubles();
     this.gapSumS = doubles();
     this.promptLen = counts();
     this.outputLen = counts();
@@ -82,6 +85,7 @@ export class Measurements {
     this.sentS[i] = record.sentS;
     this.ttftS[i] = record.ttftS;
     this.latencyS[i] = record.latencyS;
+    this.endedS[i] = record.endedS;
     this.promptLen[i] = record.promptLen;
     this.outputLen[i] = record.outputLen;
     this.reported[i] = record.usage?.completionTokens ?? -1;
@@ -142,7 +146,14 @@ export class Measurements {
 
   /** Of all that grows with the run. */
   get byteLength(): number {
-    const columns = [this.scheduledS, this.sentS, this.ttftS, this.latencyS, this.gapSumS];
+    const columns = [
+      this.scheduledS,
+      this.sentS,
+      this.ttftS,
+      this.latencyS,
+      this.endedS,
+      this.gapSumS,
+    ];
     const counts = [this.promptLen, this.outputLen, this.reported, this.retokenized, this.events];
     return [
       ...columns,

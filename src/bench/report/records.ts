@@ -37,6 +37,7 @@ export function recordLine(record: RequestRecord, retokenized: number, label: Ru
     firstByteS: record.firstByteS,
     ttftS: record.ttftS,
     latencyS: record.latencyS,
+    endedS: record.endedS,
     latencyFromScheduledS: record.latencyS + Math.max(0, sentS - scheduledS),
     itlsS: record.itlsS,
     text: record.text,

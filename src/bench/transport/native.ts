@@ -114,6 +114,7 @@ function recordOf(reply: NetReply, plan: LoadPlan): RequestRecord {
     firstByteS: sinceSent(firstByteS),
     ttftS,
     latencyS,
+    endedS: reply.endS - sentS,
     itlsS,
     text,
     usage,

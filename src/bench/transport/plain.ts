@@ -32,6 +32,7 @@ export async function sendPlain(plan: LoadPlan): Promise<LoadResult> {
       firstByteS: sinceSent(firstByteMs),
       ttftS,
       latencyS,
+      endedS: (performance.now() - sentMs) / 1000,
       itlsS,
       text,
       usage,
