@@ -3,7 +3,7 @@
 
 Everything is computed here a second time, from the definitions and by other means than in src/bench/statistics.
 Run with Python 3.11 or newer, numpy and scipy (2.4.6 and 1.17.1 made the committed file):
-    python scripts/fixtures-statistics.py
+    python scripts/fixtures-statistics.py && bun fmt test/fixtures
 """
 
 import json

@@ -136,10 +136,15 @@ export class Measurements {
     return found.slice(0, count);
   }
 
-  /** Tokens of the reply: by the server's count, else by tokenizing its text. */
+  /**
+   * Tokens of the reply: by the server's count; else those asked for where each came as an event of its own; else by
+   * tokenizing its text, which need not give the tokens that made it.
+   */
   tokens(index: number): number {
-    const { reported, retokenized } = this.#columns;
-    return reported[index]! >= 0 ? reported[index]! : retokenized[index]!;
+    const { reported, retokenized, events, outputLen } = this.#columns;
+    if (reported[index]! >= 0) return reported[index]!;
+    const oneEach = this.options.exactOutput && events[index] === outputLen[index];
+    return oneEach ? outputLen[index]! : retokenized[index]!;
   }
 
   /** Gaps between events of bench_serving's rule that a request has. */
@@ -162,6 +167,11 @@ export class Measurements {
     const from = this.#columns.gapsFrom[index]!;
     if (this.#histogram) return new Float64Array();
     return this.#gaps.values().subarray(from, from + this.gapCount(index));
+  }
+
+  /** The gaps between events alone: without the time to the first, where that counts as a gap. */
+  ownGapsOf(index: number): Float64Array {
+    return this.gapsOf(index).subarray(this.options.gapBeforeFirst ? 1 : 0);
   }
 
   /** Of all that grows with the run. */

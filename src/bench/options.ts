@@ -1,5 +1,6 @@
 /** What a benchmark run is asked to do: the flags of bench_serving v0.2.7 and a few of our own, as plain data. */
 import type { RequestRate } from "./arrivals.ts";
+import type { Objectives } from "./statistics/goodput.ts";
 
 export const backends = ["sglang", "vllm", "lmdeploy", "trt"] as const;
 export type BackendName = (typeof backends)[number];
@@ -10,6 +11,10 @@ export type DatasetName = (typeof datasets)[number];
 /** The version of bench_serving whose result keys and inter-token rule hold. */
 export const compats = ["0.2.13", "0.2.7"] as const;
 export type Compat = (typeof compats)[number];
+
+/** What vLLM calls the latencies. */
+export const percentileMetrics = ["ttft", "tpot", "itl", "e2el"] as const;
+export type PercentileMetric = (typeof percentileMetrics)[number];
 
 export interface BenchOptions {
   readonly backend: BackendName;
@@ -57,6 +62,17 @@ export interface BenchOptions {
   readonly outputDetails: boolean;
   /** One JSON line a request goes here. */
   readonly recordsFile: string | null;
+  /** Runs at each rate, which are summed up together. */
+  readonly numRuns: number;
+  /** Most milliseconds that a request may take to count as good. */
+  readonly goodput: Objectives;
+  /** null: vLLM's usual ones, and none in the table. */
+  readonly percentileMetrics: readonly PercentileMetric[] | null;
+  readonly metricPercentiles: readonly number[] | null;
+  /** Writes a file with vLLM's keys for each run. */
+  readonly saveResult: boolean;
+  readonly resultDir: string | null;
+  readonly resultFilename: string | null;
   /** Further keys of the result line: what a session of many runs knows about this one. */
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -93,6 +109,13 @@ export const defaultOptions: BenchOptions = {
   apiKey: null,
   outputDetails: false,
   recordsFile: null,
+  numRuns: 1,
+  goodput: {},
+  percentileMetrics: null,
+  metricPercentiles: null,
+  saveResult: false,
+  resultDir: null,
+  resultFilename: null,
   labels: {},
 };
 

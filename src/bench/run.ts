@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { version } from "../version.ts";
+import { analyse, type Analysis } from "./analysis/analysis.ts";
 import { arrivalTimes, parseRateRange } from "./arrivals.ts";
 import type { RequestRate } from "./arrivals.ts";
 import { backendOf } from "./backends/index.ts";
@@ -13,21 +13,19 @@ import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
 import { exitCode, type ExitCode } from "../exit-code.ts";
 import { UserError, UsageError } from "../user-error.ts";
-import { Intake } from "./intake.ts";
-import { collectLoad, requestTimeoutMs, runLoad } from "./load.ts";
-import type { LoadPlan, LoadResult, PreparedRequest } from "./load.ts";
+import { collectLoad, requestTimeoutMs } from "./load.ts";
+import type { LoadPlan, PreparedRequest } from "./load.ts";
 import { computeLoadFigures, computeMetrics } from "./metrics.ts";
-import { Measurements } from "./measurements.ts";
+import { measure } from "./measure.ts";
+import type { Measurements } from "./measurements.ts";
 import type { LoadFigures, Metrics } from "./metrics.ts";
-import { asksForExactOutput } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
 import { NumpyRandom } from "./random/numpy.ts";
 import { PythonRandom } from "./random/python.ts";
-import * as jsonl from "./report/jsonl.ts";
+import { publishRun, publishRuns, type Publisher } from "./publish.ts";
+import { defaultOutputFile } from "./report/jsonl.ts";
 import { namespaceLine } from "./report/namespace.ts";
-import { Progress } from "./report/progress.ts";
 import { RecordsFile } from "./report/records.ts";
-import { loadTable, rateText, resultTable } from "./report/table.ts";
 import type { Range, RunFacts } from "./report/table.ts";
 import { failureText } from "./request.ts";
 import type { RequestRecord } from "./request.ts";
@@ -57,8 +55,10 @@ export interface BenchIo {
 /** One rate's results. */
 export interface BenchRun {
   readonly rate: RequestRate;
+  readonly startedAt: string;
   readonly metrics: Metrics;
   readonly load: LoadFigures;
+  readonly analysis: Analysis;
   readonly facts: RunFacts;
   readonly measurements: Measurements;
   /** Empty unless they were to be kept (`BenchIo.keepRecords`, --output-details). */
@@ -79,15 +79,14 @@ interface Bench {
   readonly io: BenchIo;
   readonly backend: Backend;
   readonly target: Target;
-  readonly model: string;
   readonly tokenizer: Tokenizer;
   readonly dataset: Dataset;
   readonly prepared: readonly PreparedRequest[];
   readonly numpy: NumpyRandom;
-  readonly outputFile: string;
+  readonly publisher: Publisher;
   readonly recordsFile: RecordsFile | null;
-  /** So far: runs, and result lines that could not be written. */
-  readonly counts: { runs: number; unwritten: number };
+  /** So far. */
+  runs: number;
 }
 
 /** Runs a benchmark. @throws UserError for mistakes of the user and a server that cannot be used. */
@@ -99,14 +98,12 @@ export async function runBench(options: BenchOptions, io: BenchIo): Promise<Benc
   });
   const runs: BenchRun[] = [];
   for (const rate of rates) {
-    const run = bench && !io.signal.aborted ? await runRate(bench, rate) : null;
-    if (!run) break;
-    runs.push(run);
+    if (bench && !io.signal.aborted) runs.push(...(await runRate(bench, rate)));
   }
   bench?.recordsFile?.close();
-  const outputFile = bench && runs.length > 0 ? bench.outputFile : null;
+  const outputFile = bench && runs.length > 0 ? bench.publisher.outputFile : null;
   if (io.signal.aborted) return { exitCode: exitCode.interrupted, runs, outputFile };
-  const unwritten = (bench?.counts.unwritten ?? 0) + (bench?.recordsFile?.lost ?? 0);
+  const unwritten = (bench?.publisher.unwritten ?? 0) + (bench?.recordsFile?.lost ?? 0);
   const failed = unwritten > 0 || runs.some((run) => run.metrics.completed === 0);
   return { exitCode: failed ? exitCode.failure : exitCode.success, runs, outputFile };
 }
@@ -121,7 +118,7 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   const python = new PythonRandom(options.seed);
   const numpy = new NumpyRandom(options.seed);
   checkOptions(options, backend);
-  const outputFile = options.outputFile ?? jsonl.defaultOutputFile(options, new Date());
+  const outputFile = options.outputFile ?? defaultOutputFile(options, new Date());
   checkWritable("--output-file", outputFile);
   if (options.recordsFile !== null) checkWritable("--records", options.recordsFile);
   const named = targetOf(options, backend);
@@ -141,21 +138,9 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   const prepared = prepareRequests(target, backend, dataset.requests, model, options);
   const recordsFile =
     options.recordsFile === null ? null : new RecordsFile(options.recordsFile, note);
-  const counts = { runs: 0, unwritten: 0 };
-  return {
-    options,
-    io,
-    backend,
-    target,
-    model,
-    tokenizer,
-    dataset,
-    prepared,
-    numpy,
-    outputFile,
-    recordsFile,
-    counts,
-  };
+  const publisher = { options, io, model, outputFile, unwritten: 0 };
+  const made = { tokenizer, dataset, prepared, numpy };
+  return { options, io, backend, target, ...made, publisher, recordsFile, runs: 0 };
 }
 
 const chatTemplateWarning =
@@ -216,18 +201,33 @@ function tokenTotals({ requests }: Dataset): string {
   return `#Input tokens: ${input}\n#Output tokens: ${output}\n`;
 }
 
+/** All runs at a rate, as far as they went. */
+async function runRate(bench: Bench, rate: RequestRate): Promise<readonly BenchRun[]> {
+  const runs: BenchRun[] = [];
+  for (let i = 0; i < bench.options.numRuns && !bench.io.signal.aborted; i++) {
+    const run = await runOnce(bench, rate);
+    if (!run) break;
+    await publishRun(bench.publisher, run, runs);
+    runs.push(run);
+  }
+  publishRuns(bench.publisher, runs);
+  return runs;
+}
+
 /** null: interrupted before the measurement began. */
-async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
-  const { options, io, dataset, prepared } = bench;
+async function runOnce(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
+  const { options, io, dataset, prepared, tokenizer, recordsFile } = bench;
   const dueS = arrivalTimes(rate, prepared.length, bench.numpy);
   io.stdout("Starting initial single prompt test run...\n");
   await warmUp(bench);
   if (io.signal.aborted) return null;
   io.stdout("Initial test run completed. Starting main benchmark run...\n");
   const startedAt = new Date().toISOString();
-  const { measurements, records, durationS } = await measure(bench, dueS, startedAt);
-  const metrics = computeMetrics(measurements, durationS);
-  const load = computeLoadFigures(measurements);
+  const plan = { ...loadPlan(bench), requests: prepared, dueS };
+  const label = { run: ++bench.runs, startedAt };
+  const keep = options.outputDetails || io.keepRecords === true;
+  const how = { options, screen: io, tokenizer, recordsFile, label, keep };
+  const { measurements, records, ...result } = await measure(plan, how);
   const facts = {
     dataset: dataset.source,
     planned: prepared.length,
@@ -235,29 +235,10 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
     inputLens: rangeOf(dataset.requests.map((request) => request.promptLen)),
     outputLens: rangeOf(dataset.requests.map((request) => request.outputLen)),
   };
-  if (metrics.completed === 0 && !facts.interrupted) {
-    io.stderr(
-      `All requests failed at request rate ${rateText(rate)}. ` +
-        "This is likely due to a misconfiguration on the benchmark arguments.\n",
-    );
-  }
-  io.stdout(resultTable(options.backend, rate, metrics) + loadTable(facts, load));
-  const identity = {
-    servebench: version,
-    compat: options.compat,
-    model: bench.model,
-    started_at: startedAt,
-  };
-  const line = jsonl.resultLine(
-    jsonl.resultFields(options, rate, metrics),
-    jsonl.furtherFields(identity, metrics, facts, load),
-    options.labels,
-    options.outputDetails ? jsonl.detailFields(records) : {},
-  );
-  const run = { rate, metrics, load, facts, measurements, records };
-  if (io.keepLine) await io.keepLine(line, run);
-  else writeResult(bench, line);
-  return run;
+  const metrics = computeMetrics(measurements, result.durationS);
+  const load = computeLoadFigures(measurements);
+  const analysis = analyse(measurements, result, load, options);
+  return { rate, startedAt, metrics, load, analysis, facts, measurements, records };
 }
 
 function rangeOf(values: readonly number[]): Range {
@@ -289,49 +270,4 @@ async function warmUp(bench: Bench): Promise<void> {
     "Initial test run failed - Please make sure benchmark arguments are correctly specified. " +
       `Error: ${failureText(failure)}`,
   );
-}
-
-interface Measured extends LoadResult {
-  readonly measurements: Measurements;
-  readonly records: readonly RequestRecord[];
-}
-
-async function measure(bench: Bench, dueS: Float64Array, startedAt: string): Promise<Measured> {
-  const { options, io, prepared, recordsFile, tokenizer } = bench;
-  const measurements = new Measurements(prepared.length, {
-    gapBeforeFirst: options.compat === "0.2.7",
-    exactOutput: asksForExactOutput(options),
-  });
-  const label = { run: ++bench.counts.runs, startedAt };
-  const intake = new Intake({
-    measurements,
-    countTokens: (text) => tokenizer.encode(text, { addSpecialTokens: false }).length,
-    records: recordsFile && { file: recordsFile, label },
-    keep: options.outputDetails || io.keepRecords === true,
-  });
-  const progress = new Progress(prepared.length, io, !options.disableTqdm);
-  const result = await runLoad({
-    ...loadPlan(bench),
-    requests: prepared,
-    dueS,
-    onSent: (count) => (progress.sent = count),
-    onEnd: (record) => {
-      intake.take(record);
-      progress.ended++;
-      if (record.failure) progress.failed++;
-    },
-  });
-  progress.close();
-  return { ...result, measurements, records: intake.finish() };
-}
-
-/** The line is printed where it cannot be written: nothing that was measured is lost. */
-function writeResult({ io, outputFile, counts }: Bench, line: string): void {
-  try {
-    jsonl.appendLine(outputFile, line);
-  } catch (error) {
-    counts.unwritten++;
-    io.stderr(`--output-file: cannot write '${outputFile}': ${(error as Error).message}\n`);
-    io.stdout(`The line that could not be written:\n${line}\n`);
-  }
 }

@@ -2,7 +2,7 @@
 import type { LoadResult } from "../load.ts";
 import type { Measurements } from "../measurements.ts";
 import type { LoadFigures } from "../metrics.ts";
-import type { Objectives } from "../statistics/goodput.ts";
+import type { BenchOptions } from "../options.ts";
 import { clientFinding, type ClientFinding } from "./client.ts";
 import { goodput, type Goodput } from "./goodput.ts";
 import { latenciesWithConfidence, type Latencies } from "./latencies.ts";
@@ -22,17 +22,11 @@ export interface Analysis {
   readonly client: ClientFinding;
 }
 
-export interface AnalysisOptions {
-  /** Of the bootstrap. */
-  readonly seed: number;
-  readonly objectives: Objectives;
-}
-
 export function analyse(
   m: Measurements,
   { durationS, client }: Pick<LoadResult, "durationS" | "client">,
   load: LoadFigures,
-  { seed, objectives }: AnalysisOptions,
+  { seed, goodput: objectives }: Pick<BenchOptions, "seed" | "goodput">,
 ): Analysis {
   const ok = m.indices("ok");
   const found = latenciesWithConfidence(m, ok, seed);

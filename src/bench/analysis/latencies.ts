@@ -111,14 +111,13 @@ function oneEach(chosen: Int32Array, valueOf: (index: number) => number): Sample
 /** Gaps between events after the first, each divided by the tokens that an event of its request carries. */
 function gaps(m: Measurements, chosen: Int32Array, tokensOf: (index: number) => number): Sample {
   if (m.histogram) return { values: new Float64Array(), owner: none };
-  const own = (i: number): Float64Array => m.gapsOf(i).subarray(m.options.gapBeforeFirst ? 1 : 0);
-  const count = chosen.reduce((sum, i) => sum + own(i).length, 0);
+  const count = chosen.reduce((sum, i) => sum + m.ownGapsOf(i).length, 0);
   const values = new Float64Array(count);
   const owner = new Int32Array(count);
   let at = 0;
   chosen.forEach((i, k) => {
     const tokens = tokensOf(i);
-    for (const gap of own(i)) {
+    for (const gap of m.ownGapsOf(i)) {
       values[at] = gap / tokens;
       owner[at++] = k;
     }

@@ -12,7 +12,7 @@ export interface Rate {
 
 export interface Throughput {
   readonly requests: Rate;
-  /** By the server's count, or by tokenizing what it sent. */
+  /** As Measurements.tokens counts them. */
   readonly outputTokens: Rate;
 }
 

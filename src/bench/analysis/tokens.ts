@@ -10,7 +10,7 @@ export interface TokenCounts {
   /** null: not reported with every reply. */
   readonly reported: number | null;
   readonly retokenized: number;
-  /** By the server's count, or else by tokenizing again; NaN without events. */
+  /** As Measurements.tokens counts them; NaN without events. */
   readonly perEvent: number;
   /** Sentences on where they disagree. */
   readonly warnings: readonly string[];

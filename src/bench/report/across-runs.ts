@@ -1,5 +1,6 @@
 /** The runs of --num-runs together, as a table and as keys of the last run's line. */
-import type { AcrossRuns } from "../analysis/across-runs.ts";
+import { acrossRuns, type AcrossRuns, type RunFigures } from "../analysis/across-runs.ts";
+import type { BenchOptions } from "../options.ts";
 import { fixed2, float } from "../python-values.ts";
 import type { PythonValue } from "../python-values.ts";
 import { row, title, width } from "./text.ts";
@@ -14,7 +15,17 @@ export function acrossRunsTable(runs: number, figures: AcrossRuns): string {
   return `${[head, ...rows, "=".repeat(width)].join("\n")}\n`;
 }
 
-export function acrossRunsFields(runs: number, figures: AcrossRuns): Record<string, PythonValue> {
+/** The number of the run, and what all say together in the line of the last; nothing without --num-runs. */
+export function repetitionFields(
+  { numRuns }: Pick<BenchOptions, "numRuns">,
+  runs: readonly RunFigures[],
+): Record<string, PythonValue> {
+  if (numRuns === 1) return {};
+  const run = { run: runs.length, num_runs: numRuns };
+  return runs.length < numRuns ? run : { ...run, across_runs: acrossRunsFields(acrossRuns(runs)) };
+}
+
+function acrossRunsFields(figures: AcrossRuns): Record<string, PythonValue> {
   const told = Object.entries(figures).map(([name, { mean, interval, variation }]) => [
     name,
     {
@@ -23,5 +34,5 @@ export function acrossRunsFields(runs: number, figures: AcrossRuns): Record<stri
       cv: variation === null ? null : float(variation),
     },
   ]);
-  return { across_runs: { runs, ...Object.fromEntries(told) } };
+  return Object.fromEntries(told) as Record<string, PythonValue>;
 }
