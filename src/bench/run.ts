@@ -97,10 +97,13 @@ export async function runBench(options: BenchOptions, io: BenchIo): Promise<Benc
     return null; // interrupted while it waited for something
   });
   const runs: BenchRun[] = [];
-  for (const rate of rates) {
-    if (bench && !io.signal.aborted) runs.push(...(await runRate(bench, rate)));
+  try {
+    for (const rate of rates) {
+      if (bench && !io.signal.aborted) runs.push(...(await runRate(bench, rate)));
+    }
+  } finally {
+    bench?.recordsFile?.close();
   }
-  bench?.recordsFile?.close();
   const outputFile = bench && runs.length > 0 ? bench.publisher.outputFile : null;
   if (io.signal.aborted) return { exitCode: exitCode.interrupted, runs, outputFile };
   const unwritten = (bench?.publisher.unwritten ?? 0) + (bench?.recordsFile?.lost ?? 0);

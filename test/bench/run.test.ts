@@ -158,6 +158,53 @@ describe("a run", () => {
     expect(io.out().match(/Initial test run completed/g)).toHaveLength(4);
   });
 
+  test("--num-runs: each run has a line, the last one what all say together", async () => {
+    const options = await against(burst, { numRuns: 3, recordsFile: join(folder, "of-three") });
+    const io = captureIo();
+    await runBench(options, io);
+    expect(server!.requests).toHaveLength(3 * 7);
+    const lines = jsonLines(outputFile);
+    expect(lines.map(({ run, num_runs: of }) => [run, of])).toEqual([
+      [1, 3],
+      [2, 3],
+      [3, 3],
+    ]);
+    expect(lines.map((line) => "across_runs" in line)).toEqual([false, false, true]);
+    expect(io.out()).toContain("3 runs: mean, 95 % of it, CV");
+    const labels = jsonLines(join(folder, "of-three")).map((line) => [
+      line["run"],
+      line["startedAt"],
+    ]);
+    expect(labels).toEqual(
+      lines.flatMap((line) => Array.from({ length: 6 }, () => [line["run"], line["started_at"]])),
+    );
+  });
+
+  test("what cannot be written is said, printed and exit code 1; the run is not lost", async () => {
+    const options = await against(burst, {
+      outputFile: "/dev/full",
+      recordsFile: "/dev/full",
+      saveResult: true,
+      resultDir: folder,
+      resultFilename: "vllm.json",
+    });
+    const io = captureIo();
+    const { exitCode } = await runBench(options, io);
+    expect(exitCode).toBe(1);
+    expect(io.err().match(/^--(records|output-file|save-result): .*/gm)).toEqual([
+      expect.stringContaining("--output-file: cannot write '/dev/full': ENOSPC"),
+      expect.stringContaining("--save-result: wrote"),
+      expect.stringContaining("--records: cannot write '/dev/full': ENOSPC"),
+    ]);
+    const printed = io
+      .out()
+      .split("\n")
+      .find((line) => line.startsWith("{"))!;
+    expect(JSON.parse(printed.replaceAll("Infinity", "0"))).toMatchObject({ completed: 6 });
+    const saved = JSON.parse(readFileSync(join(folder, "vllm.json"), "utf8")) as Line;
+    expect(saved).toMatchObject({ completed: 6, failed: 0, total_output_tokens: 24 });
+  });
+
   test("headers given replace the usual ones, the key is sent as bearer token", async () => {
     const headers = [
       ["accept", "text/x"],

@@ -1,7 +1,7 @@
 /**
  * The file of --save-result: the keys of `vllm bench serve --save-result`, as vLLM computes them (its benchmarks/serve.py
- * as of August 2026). What we cannot know is left out. Output tokens are those of Measurements.tokens; a
- * reply that was too short counts as completed here, as it does there.
+ * as of August 2026). Output tokens are the server's count, or else the text tokenized again; a reply that was too
+ * short counts as completed here, as it does there.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -32,6 +32,12 @@ export interface VllmRun {
 /** vLLM's defaults where the flags are not given. */
 const usualMetrics: readonly PercentileMetric[] = ["ttft", "tpot", "itl"];
 const usualPercentiles: readonly number[] = [99];
+
+/** The server's count, or else the text tokenized again. */
+function tokensOf({ columns }: Measurements, i: number): number {
+  const { reported, retokenized } = columns;
+  return reported[i]! > 0 ? reported[i]! : retokenized[i]!;
+}
 
 /** Of latencies in seconds. 0 without values, as in vLLM. */
 interface Summary {
@@ -64,12 +70,12 @@ function histogramSummary(histogram: Histogram): Summary {
 /** All requests with a whole reply. */
 export function summaries(m: Measurements): Record<PercentileMetric, Summary> {
   const done = m.indices("ok", "short output");
-  const several = done.filter((i) => m.tokens(i) > 1);
+  const several = done.filter((i) => tokensOf(m, i) > 1);
   const gaps = new Samples();
   for (const i of done) gaps.append(m.ownGapsOf(i));
   return {
     ttft: summaryOf(Float64Array.from(done, (i) => m.columns.ttftS[i]!)),
-    tpot: summaryOf(Float64Array.from(several, (i) => timePerOutputToken(m, i, m.tokens(i)))),
+    tpot: summaryOf(Float64Array.from(several, (i) => timePerOutputToken(m, i, tokensOf(m, i)))),
     itl: m.histogram ? histogramSummary(m.histogram) : summaryOf(gaps.values()),
     e2el: summaryOf(Float64Array.from(done, (i) => m.columns.latencyS[i]!)),
   };
@@ -79,7 +85,7 @@ export function vllmResult(run: VllmRun, date: string): Fields {
   const { options, rate, model, durationS, measurements: m, goodput } = run;
   const done = m.indices("ok", "short output");
   const input = done.reduce((sum, i) => sum + m.columns.promptLen[i]!, 0);
-  const output = done.reduce((sum, i) => sum + m.tokens(i), 0);
+  const output = done.reduce((sum, i) => sum + tokensOf(m, i), 0);
   return {
     date,
     endpoint_type: options.backend,
