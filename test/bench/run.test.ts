@@ -192,9 +192,9 @@ describe("a run", () => {
     const { exitCode } = await runBench(options, io);
     expect(exitCode).toBe(1);
     expect(io.err().match(/^--(records|output-file|save-result): .*/gm)).toEqual([
+      expect.stringContaining("--records: cannot write '/dev/full': ENOSPC"),
       expect.stringContaining("--output-file: cannot write '/dev/full': ENOSPC"),
       expect.stringContaining("--save-result: wrote"),
-      expect.stringContaining("--records: cannot write '/dev/full': ENOSPC"),
     ]);
     const printed = io
       .out()
