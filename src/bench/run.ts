@@ -1,20 +1,20 @@
 /** A whole benchmark: data set, warm-up, load at one rate or several, table and result line for each. */
-import { accessSync, constants, existsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { version } from "../version.ts";
-import { arrivalTimes, parseRateRange } from "./arrivals.ts";
+import { parseRateRange } from "./arrivals.ts";
 import type { RequestRate } from "./arrivals.ts";
 import { backendOf } from "./backends/index.ts";
 import type { Backend } from "./backends/index.ts";
+import { checkIds, checkOptions, checkWritable } from "./checks.ts";
 import { conversationsPath } from "./datasets/conversations.ts";
 import type { HubFile } from "./datasets/conversations.ts";
 import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
 import { exitCode, type ExitCode } from "../exit-code.ts";
 import { UserError, UsageError } from "../user-error.ts";
-import { requestTimeoutMs, runLoad } from "./load.ts";
-import type { LoadPlan, LoadResult, PreparedRequest } from "./load.ts";
+import { loadShapeFields, loadShapeRows, scheduleOf } from "./load-shape.ts";
+import { plainLoad, runLoad } from "./load.ts";
+import type { LoadPlan, LoadResult } from "./load.ts";
 import { computeLoadFigures, computeMetrics } from "./metrics.ts";
 import type { LoadFigures, Metrics } from "./metrics.ts";
 import type { BenchOptions } from "./options.ts";
@@ -23,13 +23,18 @@ import { PythonRandom } from "./random/python.ts";
 import * as jsonl from "./report/jsonl.ts";
 import { namespaceLine } from "./report/namespace.ts";
 import { Progress } from "./report/progress.ts";
-import { loadTable, rateText, resultTable } from "./report/table.ts";
+import { loadTable, rateText, resultTable, shapeTable } from "./report/table.ts";
 import type { Range, RunFacts } from "./report/table.ts";
-import { failureText } from "./request.ts";
+import { Prompts } from "./prompts.ts";
 import type { RequestRecord } from "./request.ts";
-import { fetchModel, prepareRequests, targetOf } from "./target.ts";
+import type { PreparedRequest, Schedule } from "./schedule.ts";
+import { serverFields, serverRows } from "./server-figures/figures.ts";
+import type { ServerFigures } from "./server-figures/figures.ts";
+import { ServerWatch } from "./server-figures/watch.ts";
+import { fetchModel, requestWriter, targetOf } from "./target.ts";
 import type { Target } from "./target.ts";
 import { resolveEndpoint } from "./transport/address.ts";
+import { flushCache, warmUp } from "./warm-up.ts";
 
 /** The world outside, so that a session or a test can stand in for the terminal. */
 export interface BenchIo {
@@ -75,6 +80,8 @@ interface Bench {
   readonly tokenizer: Tokenizer;
   readonly dataset: Dataset;
   readonly prepared: readonly PreparedRequest[];
+  /** A request of the data set as new to the server. */
+  readonly renewed: (index: number, round: number) => PreparedRequest;
   readonly numpy: NumpyRandom;
   readonly outputFile: string;
 }
@@ -124,49 +131,19 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   if (dataset.requests.length === 0) {
     throw new UserError(`The data set (${dataset.source}) gives no request; nothing to send.`);
   }
-  if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(dataset));
-  const prepared = prepareRequests(target, backend, dataset.requests, model, options);
-  return { options, io, backend, target, model, tokenizer, dataset, prepared, numpy, outputFile };
+  checkIds(dataset, options);
+  const prompts = new Prompts(dataset, tokenizer, options);
+  const writeOut = requestWriter(target, backend, model, options);
+  const prepared = dataset.requests.map((_, index) => writeOut(prompts.request(index, 0)));
+  const renewed = (index: number, round: number) => writeOut(prompts.request(index, round));
+  if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(prepared));
+  const made = { dataset, prepared, renewed, numpy, outputFile };
+  return { options, io, backend, target, model, tokenizer, ...made };
 }
 
 const chatTemplateWarning =
   "\nWARNING It is recommended to use the `Chat` or `Instruct` model for benchmarking.\n" +
   "Because when the tokenizer counts the output tokens, if there is gibberish, it might count incorrectly.\n\n";
-
-function checkOptions(options: BenchOptions, backend: Backend): void {
-  if (options.numPrompts < 1)
-    throw new UsageError(`--num-prompts: ${options.numPrompts} is not above 0.`);
-  if (!(options.requestRate.perSecond > 0)) {
-    throw new UsageError(
-      `--request-rate: ${options.requestRate.perSecond} is not above 0; 'inf' sends all at once.`,
-    );
-  }
-  if (!backend.authorized && options.model === null) {
-    throw new UsageError(
-      `Please provide a model using \`--model\` when using \`${options.backend}\` backend.`,
-    );
-  }
-  if (!backend.takesIds && options.datasetName === "random-ids") {
-    throw new UsageError(
-      `--dataset-name: random-ids sends token ids, which the ${options.backend} backend does not take; use random.`,
-    );
-  }
-}
-
-/** Before the run, so that a mistyped folder does not cost an hour's figures. */
-function checkWritable(flag: string, path: string): void {
-  const exists = existsSync(path);
-  try {
-    accessSync(exists ? path : dirname(path), constants.W_OK);
-  } catch (error) {
-    throw new UserError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  if (exists && statSync(path).isDirectory()) {
-    throw new UserError(`${flag}: '${path}' is a folder; expected a file.`);
-  }
-}
 
 async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
   try {
@@ -181,30 +158,35 @@ async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
   }
 }
 
-function tokenTotals({ requests }: Dataset): string {
-  const input = requests.reduce((sum, request) => sum + request.promptLen, 0);
-  const output = requests.reduce((sum, request) => sum + request.outputLen, 0);
+function tokenTotals(prepared: readonly PreparedRequest[]): string {
+  const input = prepared.reduce((sum, { request }) => sum + request.promptLen, 0);
+  const output = prepared.reduce((sum, { request }) => sum + request.outputLen, 0);
   return `#Input tokens: ${input}\n#Output tokens: ${output}\n`;
 }
 
 /** null: interrupted before the measurement began. */
 async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
   const { options, io, dataset, prepared } = bench;
-  const dueS = arrivalTimes(rate, prepared.length, bench.numpy);
-  io.stdout("Starting initial single prompt test run...\n");
-  await warmUp(bench);
-  if (io.signal.aborted) return null;
-  io.stdout("Initial test run completed. Starting main benchmark run...\n");
+  const schedule = scheduleOf(options, rate, prepared, bench.numpy, bench.renewed);
+  if (options.warmupRequests > 0) {
+    io.stdout("Starting initial single prompt test run...\n");
+    await warmUp(loadPlan(bench), prepared[0]!, options.warmupRequests);
+    if (io.signal.aborted) return null;
+    io.stdout("Initial test run completed. Starting main benchmark run...\n");
+  }
+  if (options.flushCache) await flushCache(options, io.signal);
+  const watch = await ServerWatch.start(options);
   const startedAt = new Date().toISOString();
-  const { records, durationS } = await measure(bench, dueS);
+  const { records, durationS } = await measure(bench, schedule);
+  const server = await watch.stop();
   const metrics = computeMetrics(records, durationS, bench.tokenizer);
   const load = computeLoadFigures(records);
   const facts = {
     dataset: dataset.source,
-    planned: prepared.length,
+    planned: Number.isFinite(schedule.count) ? schedule.count : records.length,
     interrupted: io.signal.aborted,
-    inputLens: rangeOf(dataset.requests.map((request) => request.promptLen)),
-    outputLens: rangeOf(dataset.requests.map((request) => request.outputLen)),
+    inputLens: rangeOf(prepared.map(({ request }) => request.promptLen)),
+    outputLens: rangeOf(prepared.map(({ request }) => request.outputLen)),
   };
   if (metrics.completed === 0 && !facts.interrupted) {
     io.stderr(
@@ -213,6 +195,8 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
     );
   }
   io.stdout(resultTable(options.backend, rate, metrics) + loadTable(facts, load));
+  io.stdout(shapeTable([...loadShapeRows(options), ...serverRows(server)]));
+  if (foundCached(bench, server)) io.stderr(cachedNote(server!.cacheHitRate!));
   const identity = {
     servebench: version,
     compat: options.compat,
@@ -222,6 +206,8 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
   const line = jsonl.resultLine(
     jsonl.resultFields(options, rate, metrics),
     jsonl.furtherFields(identity, metrics, facts, load),
+    loadShapeFields(options),
+    serverFields(server),
     options.labels,
     options.outputDetails ? jsonl.detailFields(records) : {},
   );
@@ -233,39 +219,46 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
   return run;
 }
 
-function rangeOf(values: readonly number[]): Range {
-  return { min: Math.min(...values), max: Math.max(...values) };
+/** More than the warm-up and the first token of every prompt explain. */
+const cachedShare = 0.05;
+
+/** Whether the server knew prompts that are meant to be new to it. */
+function foundCached({ dataset }: Bench, server: ServerFigures | null): boolean {
+  return !dataset.sharesPrefixes && (server?.cacheHitRate ?? 0) > cachedShare;
 }
 
-function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "requests" | "dueS"> {
+const cachedNote = (rate: number): string =>
+  `Note: ${(100 * rate).toFixed(1)} % of the prompt tokens came from the server's prefix cache. The same --seed makes ` +
+  "the same prompts in every run; --salt random makes them new, --flush-cache empties the cache.\n";
+
+function rangeOf(values: readonly number[]): Range {
+  const range = { min: Infinity, max: -Infinity };
+  for (const value of values) {
+    range.min = Math.min(range.min, value);
+    range.max = Math.max(range.max, value);
+  }
+  return range;
+}
+
+function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "schedule"> {
   return {
+    ...plainLoad,
     endpoint: target.endpoint,
     format: { newReader: () => backend.newReader(options), textPath: backend.textPath },
-    timeoutMs: requestTimeoutMs,
+    keepAlive: options.connection === "keep-alive",
+    maxInFlight: options.maxConcurrency ?? Infinity,
     signal: io.signal,
-    onSent: () => {},
-    onEnd: () => {},
   };
 }
 
-/** Request 0, whole and alone, as in bench_serving. Throws a UserError when it fails. */
-async function warmUp(bench: Bench): Promise<void> {
-  const requests = bench.prepared.slice(0, 1);
-  const { records } = await runLoad({ ...loadPlan(bench), requests, dueS: new Float64Array(1) });
-  const failure = records[0]?.failure;
-  if (!failure || failure.class === "interrupted") return;
-  throw new UserError(
-    "Initial test run failed - Please make sure benchmark arguments are correctly specified. " +
-      `Error: ${failureText(failure)}`,
-  );
-}
-
-async function measure(bench: Bench, dueS: Float64Array): Promise<LoadResult> {
-  const progress = new Progress(bench.prepared.length, bench.io, !bench.options.disableTqdm);
+async function measure(bench: Bench, schedule: Schedule): Promise<LoadResult> {
+  const { io, options } = bench;
+  const progress = new Progress(schedule.count, io, !options.disableTqdm);
   const result = await runLoad({
     ...loadPlan(bench),
-    requests: bench.prepared,
-    dueS,
+    schedule,
+    sendForS: options.duration ?? Infinity,
+    graceS: options.duration === null ? Infinity : options.gracePeriod,
     onSent: (count) => (progress.sent = count),
     onEnd: ({ failure }) => {
       progress.ended++;

@@ -88,6 +88,16 @@ export function loadTable(facts: RunFacts, load: LoadFigures): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** How the load was shaped and what the server saw of it; nothing without rows. */
+export function shapeTable(rows: readonly (readonly [label: string, value: string])[]): string {
+  if (rows.length === 0) return "";
+  const lines = [
+    title("Load shape and server", "-"),
+    ...rows.map(([label, value]) => row(label, value)),
+  ];
+  return `${[...lines, "=".repeat(width)].join("\n")}\n`;
+}
+
 /** Python's `{:<40} {:<10}`. */
 const row = (label: string, value: string | number): string =>
   `${label.padEnd(40)} ${String(value).padEnd(10)}`;
