@@ -55,7 +55,7 @@ function counting(handler: MockHandler): { handler: MockHandler; most: () => num
 describe.each([
   ["native", sendNative],
   ["plain", sendPlain],
-] as const)("%s", (_, send) => {
+] as const)("%s", (_name, send) => {
   test("no more at once than the limit, and the wait is lag", async () => {
     const counted = counting(paced({ ttftMs: 20, itlMs: 0 }));
     const plan = await planAgainst(counted.handler, { schedule: atOnce(9), maxInFlight: 3 });
@@ -94,8 +94,7 @@ describe.each([
   });
 
   test("after the grace what is under way is given up, what waits is never sent", async () => {
-    const silent: MockHandler = () => {};
-    const plan = await planAgainst(silent, {
+    const plan = await planAgainst(() => {}, {
       schedule: atOnce(6),
       maxInFlight: 4,
       sendForS: 0.05,

@@ -87,6 +87,16 @@ describe("--flush-cache", () => {
   });
 });
 
+/** The ids of all prompts. */
+const salted = async (salt: string | null) => {
+  await run({ salt, numPrompts: 3 });
+  const prompts = bodies()
+    .slice(1)
+    .map((body) => (JSON.parse(body) as { prompt: number[] }).prompt);
+  await server.close();
+  return prompts;
+};
+
 describe("requests", () => {
   test("temperature and extra fields", async () => {
     await run({ temperature: 0.7, extraRequestBody: '{"top_k": 5}' });
@@ -101,14 +111,6 @@ describe("requests", () => {
   });
 
   test("a salt changes every prompt and no length", async () => {
-    const salted = async (salt: string | null) => {
-      await run({ salt, numPrompts: 3 });
-      const prompts = bodies()
-        .slice(1)
-        .map((body) => (JSON.parse(body) as { prompt: number[] }).prompt);
-      await server.close();
-      return prompts;
-    };
     const [plain, a, again] = [await salted(null), await salted("a"), await salted("a")];
     expect(again).toEqual(a);
     expect(a.map((ids) => ids.length)).toEqual(plain.map((ids) => ids.length));

@@ -36,7 +36,8 @@ export class Connections {
 
   /** Takes a connection back whose reply is whole. */
   release(connection: Connection): void {
-    if (!this.keep) return connection.close();
+    // The reply is read a little after it came; the server may have closed the connection in between.
+    if (!this.keep || connection.isClosed) return connection.close();
     this.idle.add(connection);
     connection.user = {
       open: () => {},
@@ -57,6 +58,7 @@ export class Connections {
 
 export class Connection {
   user: ConnectionUser;
+  isClosed = false;
   private socket: ClientSocket | null = null;
   private closing = false;
 
@@ -69,7 +71,10 @@ export class Connection {
         else this.user.open();
       },
       data: (_socket, bytes) => this.user.data(bytes),
-      close: (socket, error) => this.user.closed(socket !== null, error),
+      close: (socket, error) => {
+        this.isClosed = true;
+        this.user.closed(socket !== null, error);
+      },
     });
   }
 

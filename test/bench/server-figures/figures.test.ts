@@ -39,13 +39,13 @@ test("what a server does not say is null", () => {
   expect(Object.values(look("up 1").gauges)).toEqual([null, null, null]);
 });
 
-describe("a run", () => {
-  const at = (running: number, prompts: number, cached: number | null) =>
-    look(
-      `sglang:num_running_reqs ${running}\nsglang:prompt_tokens_total ${prompts}\n` +
-        (cached === null ? "" : `sglang:cached_tokens_total ${cached}\n`),
-    );
+const at = (running: number, prompts: number, cached: number | null) =>
+  look(
+    `sglang:num_running_reqs ${running}\nsglang:prompt_tokens_total ${prompts}\n` +
+      (cached === null ? "" : `sglang:cached_tokens_total ${cached}\n`),
+  );
 
+describe("a run", () => {
   test("levels over all looks, counts from the first to the last", () => {
     const figures = summarize([at(0, 50, null), at(8, 100, 10), at(4, 250, 50)], { version: "1" })!;
     expect(figures.gauges.running_requests).toEqual({ min: 0, mean: 4, max: 8 });
