@@ -172,7 +172,7 @@ inline void count(int64_t& counter, int64_t more) { __atomic_add_fetch(&counter,
 
 class Worker {
  public:
-  // Written by this worker's thread alone; read by others without care: figures for a display.
+  // Figures for a display, written by this worker's thread alone.
   Histogram wait;
   int64_t cpu_ns = 0;
 
@@ -732,7 +732,7 @@ int32_t sn_client_counters(int32_t handle, double* out) {
   }
   out[SN_COUNT_WAIT_P50] = (double)wait.quantile(0.5);
   out[SN_COUNT_WAIT_P99] = (double)wait.quantile(0.99);
-  out[SN_COUNT_WAIT_MAX] = (double)wait.most;
+  out[SN_COUNT_WAIT_MAX] = (double)wait.most();
   return 0;
 }
 
