@@ -86,6 +86,13 @@ const generateChunk = (text: string, count: number, reason: object | null = null
       cached_tokens: 0,
     },
   });
+/** Of a server with --incremental-streaming-output. */
+const generateDelta = (text: string, count: number) =>
+  data({
+    text,
+    output_ids: [count],
+    meta_info: { prompt_tokens: 3, completion_tokens: count },
+  });
 const llamaChunk = (content: string, count: number) =>
   data({
     index: 0,
@@ -441,13 +448,7 @@ describe.each(["native", "plain"] as const)("%s", (transport) => {
   });
 
   test("/generate of a server that streams what is new alone", async () => {
-    const delta = (text: string, count: number) =>
-      data({
-        text,
-        output_ids: [count],
-        meta_info: { prompt_tokens: 3, completion_tokens: count },
-      });
-    const events = [generateChunk("H", 1), delta(" e", 2), delta(" e", 3), done];
+    const events = [generateChunk("H", 1), generateDelta(" e", 2), generateDelta(" e", 3), done];
     const { text, itlsS } = await exchange("sglang-native", stream(events), transport);
     expect([text, itlsS.length]).toEqual(["H e e", 2]);
   });
