@@ -28,7 +28,7 @@ export async function measure(
   plan: Omit<LoadPlan, "onSent" | "onEnd">,
   { options, screen, tokenizer, recordsFile, label, keep }: MeasureOptions,
 ): Promise<Measured> {
-  const count = plan.requests.length;
+  const { count } = plan.schedule;
   const measurements = new Measurements(count, {
     gapBeforeFirst: options.compat === "0.2.7",
     exactOutput: asksForExactOutput(options),

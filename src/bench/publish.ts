@@ -1,14 +1,16 @@
 /** What a run leaves behind: tables on the screen, its result line and, where it was asked for, vLLM's file. */
 import { version } from "../version.ts";
 import { acrossRuns } from "./analysis/across-runs.ts";
+import { loadShapeFields, loadShapeRows } from "./load-shape.ts";
 import type { BenchOptions } from "./options.ts";
 import { acrossRunsTable, repetitionFields } from "./report/across-runs.ts";
 import { analysisFields } from "./report/analysis-fields.ts";
 import { analysisTable } from "./report/analysis-table.ts";
 import * as jsonl from "./report/jsonl.ts";
-import { loadTable, rateText, resultTable } from "./report/table.ts";
+import { loadTable, rateText, resultTable, shapeTable } from "./report/table.ts";
 import { percentilesTable, saveVllmResult } from "./report/vllm-result.ts";
 import type { BenchIo, BenchRun } from "./run.ts";
+import { serverFields, serverRows } from "./server-figures/figures.ts";
 
 export interface Publisher {
   readonly options: BenchOptions;
@@ -26,7 +28,7 @@ export async function publishRun(
   before: readonly BenchRun[],
 ): Promise<void> {
   const { options, io } = to;
-  const { rate, metrics, load, facts, analysis, measurements } = run;
+  const { rate, metrics, load, facts, analysis, server, measurements } = run;
   if (metrics.completed === 0 && !facts.interrupted) {
     io.stderr(
       `All requests failed at request rate ${rateText(rate)}. ` +
@@ -34,6 +36,7 @@ export async function publishRun(
     );
   }
   io.stdout(resultTable(options.backend, rate, metrics) + loadTable(facts, load));
+  io.stdout(shapeTable([...loadShapeRows(options), ...serverRows(server)]));
   io.stdout(analysisTable(analysis) + percentilesTable(measurements, options));
   const line = resultLineOf(to, run, before);
   if (io.keepLine) await io.keepLine(line, run);
@@ -51,12 +54,14 @@ function resultLineOf(
   run: BenchRun,
   before: readonly BenchRun[],
 ): string {
-  const { rate, metrics, load, facts, analysis, records, startedAt } = run;
+  const { rate, metrics, load, facts, analysis, server, records, startedAt } = run;
   const { compat } = options;
   const identity = { servebench: version, compat, model, started_at: startedAt };
   return jsonl.resultLine(
     jsonl.resultFields(options, rate, metrics),
     jsonl.furtherFields(identity, metrics, facts, load),
+    loadShapeFields(options),
+    serverFields(server),
     analysisFields(analysis),
     repetitionFields(options, [...before, run]),
     options.labels,

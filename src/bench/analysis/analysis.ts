@@ -26,7 +26,11 @@ export function analyse(
   m: Measurements,
   { durationS, client }: Pick<LoadResult, "durationS" | "client">,
   load: LoadFigures,
-  { seed, goodput: objectives }: Pick<BenchOptions, "seed" | "goodput">,
+  {
+    seed,
+    goodput: objectives,
+    maxConcurrency,
+  }: Pick<BenchOptions, "seed" | "goodput" | "maxConcurrency">,
 ): Analysis {
   const ok = m.indices("ok");
   const found = latenciesWithConfidence(m, ok, seed);
@@ -42,6 +46,6 @@ export function analyse(
     tokens: tokenCounts(m),
     steady: steadyState(m, ok, durationS),
     goodput: Object.keys(objectives).length > 0 ? goodput(m, ok, durationS, objectives) : null,
-    client: clientFinding(client, load, found, durationS),
+    client: clientFinding(client, load, found, durationS, maxConcurrency !== null),
   };
 }

@@ -87,6 +87,16 @@ export function loadTable(facts: RunFacts, load: LoadFigures): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** How the load was shaped and what the server saw of it; nothing without rows. */
+export function shapeTable(rows: readonly (readonly [label: string, value: string])[]): string {
+  if (rows.length === 0) return "";
+  const lines = [
+    title("Load shape and server", "-"),
+    ...rows.map(([label, value]) => row(label, value)),
+  ];
+  return `${[...lines, "=".repeat(width)].join("\n")}\n`;
+}
+
 const latencyRows = (name: string, figures: LatencyFigures): string[] => [
   row(`Mean ${name} (ms):`, fixed2(figures.meanMs)),
   row(`Median ${name} (ms):`, fixed2(figures.medianMs)),

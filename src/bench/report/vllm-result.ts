@@ -95,8 +95,9 @@ export function vllmResult(run: VllmRun, date: string): Fields {
     tokenizer_id: options.tokenizer ?? model,
     num_prompts: options.numPrompts,
     request_rate: rate.perSecond === Infinity ? "inf" : float(rate.perSecond),
-    burstiness: float(1),
-    max_concurrency: null,
+    burstiness: float(options.burstiness),
+    max_concurrency: options.maxConcurrency,
+    ...rampFields(options),
     duration: float(durationS),
     completed: done.length,
     failed: m.ended - done.length,
@@ -109,6 +110,15 @@ export function vllmResult(run: VllmRun, date: string): Fields {
     max_output_tokens_per_s: float(peakTokens(m, done)),
     max_concurrent_requests: peakRequests(m, done),
     ...latencyFields(m, options),
+  };
+}
+
+function rampFields({ rampUpStrategy, rampUpStartRps, rampUpEndRps }: BenchOptions): Fields {
+  if (rampUpStrategy === null) return {};
+  return {
+    ramp_up_strategy: rampUpStrategy,
+    ramp_up_start_rps: rampUpStartRps,
+    ramp_up_end_rps: rampUpEndRps,
   };
 }
 
@@ -173,7 +183,13 @@ function peakRequests(m: Measurements, done: Int32Array): number {
 /** vLLM's name for the file unless there is one. */
 export function vllmPath(run: VllmRun, date: string): string {
   const { options, rate, model } = run;
-  const usual = `${options.backend}-${floatRepr(rate.perSecond)}qps-${basename(model)}-${date}.json`;
+  const { rampUpStrategy, rampUpStartRps, rampUpEndRps, maxConcurrency } = options;
+  const rates =
+    rampUpStrategy === null
+      ? `${floatRepr(rate.perSecond)}qps`
+      : `ramp-up-${rampUpStrategy}-${rampUpStartRps}qps-${rampUpEndRps}qps`;
+  const limit = maxConcurrency === null ? "" : `-concurrency${maxConcurrency}`;
+  const usual = `${options.backend}-${rates}${limit}-${basename(model)}-${date}.json`;
   const name = options.resultFilename ?? usual;
   return options.resultDir === null ? name : join(options.resultDir, name);
 }

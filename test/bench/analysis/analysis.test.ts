@@ -14,6 +14,7 @@ interface Given {
   readonly durationS?: number;
   readonly client?: ClientCost | null;
   readonly goodput?: Record<string, number>;
+  readonly maxConcurrency?: number;
   readonly options?: Partial<MeasurementOptions>;
   readonly retokenized?: (record: RequestRecord) => number;
 }
@@ -31,7 +32,11 @@ function measured(records: readonly Partial<RequestRecord>[], given: Given): Mea
 function analysisOf(records: readonly Partial<RequestRecord>[], given: Given = {}): Analysis {
   const m = measured(records, given);
   const result = { durationS: given.durationS ?? 10, client: given.client ?? null };
-  return analyse(m, result, computeLoadFigures(m), { seed: 1, goodput: given.goodput ?? {} });
+  return analyse(m, result, computeLoadFigures(m), {
+    seed: 1,
+    goodput: given.goodput ?? {},
+    maxConcurrency: given.maxConcurrency ?? null,
+  });
 }
 
 /** `count` requests of `tokens` tokens, `everyS` apart, each with its first after 0.1 s and 10 ms between two. */
@@ -170,6 +175,10 @@ describe("a run is INVALID", () => {
     ]);
   });
 
+  test("but not for the wait under a limit of concurrency", () => {
+    expect(analysisOf(late(0.02), { client: fine, maxConcurrency: 4 }).client.invalid).toEqual([]);
+  });
+
   test("when replies waited to be read, or the network thread had no time left", () => {
     expect(invalid(even(100, 0.05), { ...fine, waitP99S: 0.002 })[0]).toStartWith(
       "replies waited to be read: p99 wait 2.00 ms, over 1.00 ms",
@@ -199,7 +208,11 @@ test("the table says what the sample cannot carry, and how many requests it need
 const runOf = (count: number) => {
   const m = measured(even(count, 0.05), {});
   const load = computeLoadFigures(m);
-  const analysis = analyse(m, { durationS: 10, client: null }, load, { seed: 1, goodput: {} });
+  const analysis = analyse(m, { durationS: 10, client: null }, load, {
+    seed: 1,
+    goodput: {},
+    maxConcurrency: null,
+  });
   return { metrics: computeMetrics(m, 10), load, analysis };
 };
 

@@ -89,6 +89,8 @@ test("is named as it is wished", () => {
   expect(vllmPath({ ...run, options: named }, "")).toBe(join("a", "b.json"));
   const paced = { ...run, rate: { perSecond: 4, integer: false } };
   expect(vllmPath(paced, "DATE")).toBe("vllm-4.0qps-name-DATE.json");
+  const limited = { ...run.options, maxConcurrency: 8 };
+  expect(vllmPath({ ...run, options: limited }, "D")).toBe("vllm-infqps-concurrency8-name-D.json");
 });
 
 test("percentiles that were asked for are in the table, or what they would need", () => {
