@@ -92,6 +92,8 @@ describe.each([
     expect(records.length).toBe(server.requests.length);
     expect(records.length).toBeGreaterThan(2);
     expect(records.filter(({ failure }) => failure !== null)).toEqual([]);
+    // Nobody said when: a request is due as there is a place for it.
+    expect(records.filter(({ sentS, scheduledS }) => sentS !== scheduledS)).toEqual([]);
     expect(counted.most()).toBe(2);
     expect(rounds.has(1)).toBe(true);
     expect(rounds.has(0)).toBe(false);

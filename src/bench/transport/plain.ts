@@ -1,5 +1,5 @@
 /** Sends from this thread over the runtime's sockets: for TLS and host names, and where native threads cannot run. */
-import { givenUp, type LoadPlan, type LoadResult } from "../load.ts";
+import { givenUp, scheduledS, type LoadPlan, type LoadResult } from "../load.ts";
 import { pace } from "../pacer.ts";
 import type { RequestRecord } from "../request.ts";
 import { Connections } from "./connection.ts";
@@ -79,13 +79,14 @@ class PlainRun {
     onSent(this.#sent);
     const { sentMs, firstByteMs, status, failure } = await exchange.done;
     this.#underWay.delete(exchange);
+    const sentS = (sentMs - this.#startMs) / 1000;
     const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
     const record = {
       index,
       promptLen: request.promptLen,
       outputLen: request.outputLen,
-      scheduledS: schedule.dueS(index),
-      sentS: (sentMs - this.#startMs) / 1000,
+      scheduledS: scheduledS(this.#plan, index, sentS),
+      sentS,
       firstByteS: firstByteMs === null ? null : (firstByteMs - sentMs) / 1000,
       ttftS,
       latencyS,
