@@ -28,8 +28,8 @@ import type { Range, RunFacts } from "./report/table.ts";
 import { Prompts } from "./prompts.ts";
 import type { RequestRecord } from "./request.ts";
 import type { PreparedRequest, Schedule } from "./schedule.ts";
+import { cacheNote } from "./server-figures/cache-note.ts";
 import { serverFields, serverRows } from "./server-figures/figures.ts";
-import type { ServerFigures } from "./server-figures/figures.ts";
 import { ServerWatch } from "./server-figures/watch.ts";
 import { fetchModel, requestWriter, targetOf } from "./target.ts";
 import type { Target } from "./target.ts";
@@ -196,7 +196,8 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
   }
   io.stdout(resultTable(options.backend, rate, metrics) + loadTable(facts, load));
   io.stdout(shapeTable([...loadShapeRows(options), ...serverRows(server)]));
-  if (foundCached(bench, server)) io.stderr(cachedNote(server!.cacheHitRate!));
+  const note = cacheNote(dataset, options, server);
+  if (note !== null) io.stderr(`${note}\n`);
   const identity = {
     servebench: version,
     compat: options.compat,
@@ -218,18 +219,6 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
     write("--records", options.recordsFile, records.map(jsonl.recordLine));
   return run;
 }
-
-/** More than the warm-up and the first token of every prompt explain. */
-const cachedShare = 0.05;
-
-/** Whether the server knew prompts that are meant to be new to it. */
-function foundCached({ dataset }: Bench, server: ServerFigures | null): boolean {
-  return !dataset.sharesPrefixes && (server?.cacheHitRate ?? 0) > cachedShare;
-}
-
-const cachedNote = (rate: number): string =>
-  `Note: ${(100 * rate).toFixed(1)} % of the prompt tokens came from the server's prefix cache. The same --seed makes ` +
-  "the same prompts in every run; --salt random makes them new, --flush-cache empties the cache.\n";
 
 function rangeOf(values: readonly number[]): Range {
   const range = { min: Infinity, max: -Infinity };
