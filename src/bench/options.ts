@@ -1,5 +1,6 @@
 /** What a benchmark run is asked to do: the flags of bench_serving v0.2.7 and a few of our own, as plain data. */
 import type { RequestRate } from "./arrivals.ts";
+import type { Objectives } from "./statistics/goodput.ts";
 
 /** bench_serving's first. */
 export const backends = [
@@ -32,6 +33,10 @@ export type RampStrategy = (typeof rampStrategies)[number];
 /** The version of bench_serving whose result keys and inter-token rule hold. */
 export const compats = ["0.2.13", "0.2.7"] as const;
 export type Compat = (typeof compats)[number];
+
+/** What vLLM calls the latencies. */
+export const percentileMetrics = ["ttft", "tpot", "itl", "e2el"] as const;
+export type PercentileMetric = (typeof percentileMetrics)[number];
 
 export interface BenchOptions {
   readonly backend: BackendName;
@@ -110,6 +115,17 @@ export interface BenchOptions {
   readonly outputDetails: boolean;
   /** One JSON line a request goes here. */
   readonly recordsFile: string | null;
+  /** Runs at each rate, which are summed up together. */
+  readonly numRuns: number;
+  /** Most milliseconds that a request may take to count as good. */
+  readonly goodput: Objectives;
+  /** null: vLLM's usual ones, and none in the table. */
+  readonly percentileMetrics: readonly PercentileMetric[] | null;
+  readonly metricPercentiles: readonly number[] | null;
+  /** Writes a file with vLLM's keys for each run. */
+  readonly saveResult: boolean;
+  readonly resultDir: string | null;
+  readonly resultFilename: string | null;
   /** Further keys of the result line: what a session of many runs knows about this one. */
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -166,8 +182,25 @@ export const defaultOptions: BenchOptions = {
   apiKey: null,
   outputDetails: false,
   recordsFile: null,
+  numRuns: 1,
+  goodput: {},
+  percentileMetrics: null,
+  metricPercentiles: null,
+  saveResult: false,
+  resultDir: null,
+  resultFilename: null,
   labels: {},
 };
+
+/** Their requests cannot ask for more than the model has to say. */
+const endEarly: readonly BackendName[] = ["openai", "openai-chat"];
+
+/** Whether every reply is to have exactly the tokens asked for, so that fewer are a failure. */
+export function asksForExactOutput(options: BenchOptions): boolean {
+  const { backend, disableIgnoreEos, extraRequestBody } = options;
+  const ends = /"(ignore_eos|max_tokens|max_new_tokens|stop|stop_token_ids|min_length|end_id)"/;
+  return !endEarly.includes(backend) && !disableIgnoreEos && !ends.test(extraRequestBody ?? "");
+}
 
 const defaultPorts: Record<BackendName, number> = {
   sglang: 30000,

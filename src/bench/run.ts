@@ -1,6 +1,6 @@
 /** A whole benchmark: data set, warm-up, load at one rate or several, table and result line for each. */
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { version } from "../version.ts";
+import { analyse, type Analysis } from "./analysis/analysis.ts";
 import { parseRateRange } from "./arrivals.ts";
 import type { RequestRate } from "./arrivals.ts";
 import { backendOf } from "./backends/index.ts";
@@ -12,24 +12,26 @@ import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
 import { exitCode, type ExitCode } from "../exit-code.ts";
 import { UserError, UsageError } from "../user-error.ts";
-import { loadShapeFields, loadShapeRows, scheduleOf } from "./load-shape.ts";
-import { plainLoad, runLoad } from "./load.ts";
-import type { LoadPlan, LoadResult } from "./load.ts";
+import { scheduleOf } from "./load-shape.ts";
+import { plainLoad } from "./load.ts";
+import type { LoadPlan } from "./load.ts";
 import { computeLoadFigures, computeMetrics } from "./metrics.ts";
+import { measure } from "./measure.ts";
+import type { Measurements } from "./measurements.ts";
 import type { LoadFigures, Metrics } from "./metrics.ts";
 import type { BenchOptions } from "./options.ts";
 import { NumpyRandom } from "./random/numpy.ts";
 import { PythonRandom } from "./random/python.ts";
-import * as jsonl from "./report/jsonl.ts";
+import { publishRun, publishRuns, type Publisher } from "./publish.ts";
+import { defaultOutputFile } from "./report/jsonl.ts";
 import { namespaceLine } from "./report/namespace.ts";
-import { Progress } from "./report/progress.ts";
-import { loadTable, rateText, resultTable, shapeTable } from "./report/table.ts";
+import { RecordsFile } from "./report/records.ts";
 import type { Range, RunFacts } from "./report/table.ts";
 import { Prompts } from "./prompts.ts";
 import type { RequestRecord } from "./request.ts";
-import type { PreparedRequest, Schedule } from "./schedule.ts";
+import type { PreparedRequest } from "./schedule.ts";
 import { cacheNote } from "./server-figures/cache-note.ts";
-import { serverFields, serverRows } from "./server-figures/figures.ts";
+import type { ServerFigures } from "./server-figures/figures.ts";
 import { ServerWatch } from "./server-figures/watch.ts";
 import { fetchModel, requestWriter, targetOf } from "./target.ts";
 import type { Target } from "./target.ts";
@@ -49,6 +51,8 @@ export interface BenchIo {
   readonly loadTokenizer: (name: string) => Promise<Tokenizer>;
   /** The path of a file of the Hugging Face Hub, downloaded if need be. Throws an Error that says what to do. */
   readonly fetchDataset: (dataset: HubFile) => Promise<string>;
+  /** Keeps the records of all requests whole in the outcome, which is not meant for long runs. */
+  readonly keepRecords?: boolean;
   /** Takes a run's result line; without it the line is appended to the output file. */
   readonly keepLine?: (line: string, run: BenchRun) => Promise<void>;
 }
@@ -56,14 +60,20 @@ export interface BenchIo {
 /** One rate's results. */
 export interface BenchRun {
   readonly rate: RequestRate;
+  readonly startedAt: string;
   readonly metrics: Metrics;
   readonly load: LoadFigures;
+  readonly analysis: Analysis;
+  /** null: the server told nothing of itself. */
+  readonly server: ServerFigures | null;
   readonly facts: RunFacts;
+  readonly measurements: Measurements;
+  /** Empty unless they were to be kept (`BenchIo.keepRecords`, --output-details). */
   readonly records: readonly RequestRecord[];
 }
 
 export interface BenchOutcome {
-  /** Failure: no request of a run succeeded. */
+  /** Failure: no request of a run succeeded, or results could not be written. */
   readonly exitCode: ExitCode;
   readonly runs: readonly BenchRun[];
   /** Where the result lines lie; null when there are none. */
@@ -76,14 +86,16 @@ interface Bench {
   readonly io: BenchIo;
   readonly backend: Backend;
   readonly target: Target;
-  readonly model: string;
   readonly tokenizer: Tokenizer;
   readonly dataset: Dataset;
   readonly prepared: readonly PreparedRequest[];
   /** A request of the data set as new to the server. */
   readonly renewed: (index: number, round: number) => PreparedRequest;
   readonly numpy: NumpyRandom;
-  readonly outputFile: string;
+  readonly publisher: Publisher;
+  readonly recordsFile: RecordsFile | null;
+  /** So far. */
+  runs: number;
 }
 
 /** Runs a benchmark. @throws UserError for mistakes of the user and a server that cannot be used. */
@@ -94,14 +106,17 @@ export async function runBench(options: BenchOptions, io: BenchIo): Promise<Benc
     return null; // interrupted while it waited for something
   });
   const runs: BenchRun[] = [];
-  for (const rate of rates) {
-    const run = bench && !io.signal.aborted ? await runRate(bench, rate) : null;
-    if (!run) break;
-    runs.push(run);
+  try {
+    for (const rate of rates) {
+      if (bench && !io.signal.aborted) runs.push(...(await runRate(bench, rate)));
+    }
+  } finally {
+    bench?.recordsFile?.close();
   }
-  const outputFile = bench && runs.length > 0 ? bench.outputFile : null;
+  const outputFile = bench && runs.length > 0 ? bench.publisher.outputFile : null;
   if (io.signal.aborted) return { exitCode: exitCode.interrupted, runs, outputFile };
-  const failed = runs.some((run) => run.metrics.completed === 0);
+  const unwritten = (bench?.publisher.unwritten ?? 0) + (bench?.recordsFile?.lost ?? 0);
+  const failed = unwritten > 0 || runs.some((run) => run.metrics.completed === 0);
   return { exitCode: failed ? exitCode.failure : exitCode.success, runs, outputFile };
 }
 
@@ -115,7 +130,7 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   const python = new PythonRandom(options.seed);
   const numpy = new NumpyRandom(options.seed);
   checkOptions(options, backend);
-  const outputFile = options.outputFile ?? jsonl.defaultOutputFile(options, new Date());
+  const outputFile = options.outputFile ?? defaultOutputFile(options, new Date());
   checkWritable("--output-file", outputFile);
   if (options.recordsFile !== null) checkWritable("--records", options.recordsFile);
   const named = targetOf(options, backend);
@@ -137,8 +152,11 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   const prepared = dataset.requests.map((_, index) => writeOut(prompts.request(index, 0)));
   const renewed = (index: number, round: number) => writeOut(prompts.request(index, round));
   if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(prepared));
-  const made = { dataset, prepared, renewed, numpy, outputFile };
-  return { options, io, backend, target, model, tokenizer, ...made };
+  const recordsFile =
+    options.recordsFile === null ? null : new RecordsFile(options.recordsFile, note);
+  const publisher = { options, io, model, outputFile, unwritten: 0 };
+  const made = { tokenizer, dataset, prepared, renewed, numpy };
+  return { options, io, backend, target, ...made, publisher, recordsFile, runs: 0 };
 }
 
 const chatTemplateWarning =
@@ -164,9 +182,24 @@ function tokenTotals(prepared: readonly PreparedRequest[]): string {
   return `#Input tokens: ${input}\n#Output tokens: ${output}\n`;
 }
 
+/** All runs at a rate, as far as they went. */
+async function runRate(bench: Bench, rate: RequestRate): Promise<readonly BenchRun[]> {
+  const runs: BenchRun[] = [];
+  for (let i = 0; i < bench.options.numRuns && !bench.io.signal.aborted; i++) {
+    const run = await runOnce(bench, rate);
+    if (!run) break;
+    await publishRun(bench.publisher, run, runs);
+    const note = cacheNote(bench.dataset, bench.options, run.server);
+    if (note !== null) bench.io.stderr(`${note}\n`);
+    runs.push(run);
+  }
+  publishRuns(bench.publisher, runs);
+  return runs;
+}
+
 /** null: interrupted before the measurement began. */
-async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
-  const { options, io, dataset, prepared } = bench;
+async function runOnce(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
+  const { options, io, dataset, prepared, tokenizer, recordsFile } = bench;
   const schedule = scheduleOf(options, rate, prepared, bench.numpy, bench.renewed);
   if (options.warmupRequests > 0) {
     io.stdout("Starting initial single prompt test run...\n");
@@ -177,47 +210,28 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
   if (options.flushCache) await flushCache(options, io.signal);
   const watch = await ServerWatch.start(options);
   const startedAt = new Date().toISOString();
-  const { records, durationS } = await measure(bench, schedule);
+  const plan = {
+    ...loadPlan(bench),
+    schedule,
+    sendForS: options.duration ?? Infinity,
+    graceS: options.duration === null ? Infinity : options.gracePeriod,
+  };
+  const label = { run: ++bench.runs, startedAt };
+  const keep = options.outputDetails || io.keepRecords === true;
+  const how = { options, screen: io, tokenizer, recordsFile, label, keep };
+  const { measurements, records, ...result } = await measure(plan, how);
   const server = await watch.stop();
-  const metrics = computeMetrics(records, durationS, bench.tokenizer);
-  const load = computeLoadFigures(records);
   const facts = {
     dataset: dataset.source,
-    planned: Number.isFinite(schedule.count) ? schedule.count : records.length,
+    planned: Number.isFinite(schedule.count) ? schedule.count : measurements.ended,
     interrupted: io.signal.aborted,
     inputLens: rangeOf(prepared.map(({ request }) => request.promptLen)),
     outputLens: rangeOf(prepared.map(({ request }) => request.outputLen)),
   };
-  if (metrics.completed === 0 && !facts.interrupted) {
-    io.stderr(
-      `All requests failed at request rate ${rateText(rate)}. ` +
-        "This is likely due to a misconfiguration on the benchmark arguments.\n",
-    );
-  }
-  io.stdout(resultTable(options.backend, rate, metrics) + loadTable(facts, load));
-  io.stdout(shapeTable([...loadShapeRows(options), ...serverRows(server)]));
-  const note = cacheNote(dataset, options, server);
-  if (note !== null) io.stderr(`${note}\n`);
-  const identity = {
-    servebench: version,
-    compat: options.compat,
-    model: bench.model,
-    started_at: startedAt,
-  };
-  const line = jsonl.resultLine(
-    jsonl.resultFields(options, rate, metrics),
-    jsonl.furtherFields(identity, metrics, facts, load),
-    loadShapeFields(options),
-    serverFields(server),
-    options.labels,
-    options.outputDetails ? jsonl.detailFields(records) : {},
-  );
-  const run = { rate, metrics, load, facts, records };
-  if (io.keepLine) await io.keepLine(line, run);
-  else write("--output-file", bench.outputFile, [line]);
-  if (options.recordsFile !== null)
-    write("--records", options.recordsFile, records.map(jsonl.recordLine));
-  return run;
+  const metrics = computeMetrics(measurements, result.durationS);
+  const load = computeLoadFigures(measurements);
+  const analysis = analyse(measurements, result, load, options);
+  return { rate, startedAt, metrics, load, analysis, server, facts, measurements, records };
 }
 
 function rangeOf(values: readonly number[]): Range {
@@ -238,32 +252,4 @@ function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "sche
     maxInFlight: options.maxConcurrency ?? Infinity,
     signal: io.signal,
   };
-}
-
-async function measure(bench: Bench, schedule: Schedule): Promise<LoadResult> {
-  const { io, options } = bench;
-  const progress = new Progress(schedule.count, io, !options.disableTqdm);
-  const result = await runLoad({
-    ...loadPlan(bench),
-    schedule,
-    sendForS: options.duration ?? Infinity,
-    graceS: options.duration === null ? Infinity : options.gracePeriod,
-    onSent: (count) => (progress.sent = count),
-    onEnd: ({ failure }) => {
-      progress.ended++;
-      if (failure) progress.failed++;
-    },
-  });
-  progress.close();
-  return result;
-}
-
-function write(flag: string, path: string, lines: readonly string[]): void {
-  try {
-    jsonl.appendLines(path, lines);
-  } catch (error) {
-    throw new UserError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
 }

@@ -1,7 +1,7 @@
 /** Before the clock starts: requests that wake the server up, and its prefix cache emptied. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../user-error.ts";
-import { runLoad } from "./load.ts";
+import { collectLoad } from "./load.ts";
 import type { LoadPlan } from "./load.ts";
 import { baseUrlOf } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
@@ -17,7 +17,7 @@ export async function warmUp(
   times: number,
 ): Promise<void> {
   const requests = Array.from({ length: times }, () => first);
-  const { records } = await runLoad({
+  const { records } = await collectLoad({
     ...plan,
     schedule: onceEach(requests, new Float64Array(times)),
   });

@@ -5,13 +5,17 @@ import {
   compats,
   datasets,
   defaultOptions as usual,
+  percentileMetrics,
   type BenchOptions,
+  type PercentileMetric,
 } from "../bench/options.ts";
+import { parseObjective } from "../bench/statistics/goodput.ts";
 import { UsageError } from "../user-error.ts";
 import { loadFlags } from "./bench-load-flags.ts";
 import { defineCommand, type CommandIo } from "./command.ts";
 import {
   choiceFlag,
+  commaListFlag,
   type FlagValues,
   intFlag,
   jsonFlag,
@@ -20,7 +24,55 @@ import {
   switchFlag,
   textFlag,
   textListFlag,
+  wordListFlag,
 } from "./flags.ts";
+
+/** What is made of the measurements. Several are vLLM's. */
+const statisticsFlags = {
+  "num-runs": intFlag("Runs at each rate; their means come with an interval and their variation.", {
+    default: usual.numRuns,
+    min: 1,
+    extension: true,
+  }),
+  goodput: wordListFlag(
+    "Objectives NAME:MILLISECONDS, NAME one of ttft, tpot, e2el; requests that meet all are counted as good.",
+    parseObjective,
+    { extension: true, placeholder: "[NAME:MS ...]" },
+  ),
+  "percentile-metrics": commaListFlag(
+    "Latencies of --metric-percentiles: of ttft, tpot, itl, e2el; ttft,tpot,itl if not given.",
+    parsePercentileMetric,
+    { extension: true },
+  ),
+  "metric-percentiles": commaListFlag(
+    "Further percentiles in the table and in vLLM's file, e.g. 25,50,75; 99 if not given.",
+    parsePercent,
+    { extension: true },
+  ),
+  "save-result": switchFlag("Write a JSON file with vLLM's keys for each run.", {
+    extension: true,
+  }),
+  "result-dir": textFlag("Folder of --save-result, made if need be.", {
+    extension: true,
+    placeholder: "FOLDER",
+  }),
+  "result-filename": textFlag("Name of the file of --save-result, instead of vLLM's usual one.", {
+    extension: true,
+    placeholder: "FILE",
+  }),
+} as const;
+
+function parsePercentileMetric(text: string): PercentileMetric {
+  const name = percentileMetrics.find((metric) => metric === text);
+  if (name) return name;
+  throw new UsageError(`'${text}' is not one of ${percentileMetrics.join(", ")}`);
+}
+
+function parsePercent(text: string): number {
+  const percent = Number(text);
+  if (/^[\d.]+$/.test(text) && percent <= 100) return percent;
+  throw new UsageError(`'${text}' is not a number from 0 to 100`);
+}
 
 export const bench = defineCommand({
   name: "bench",
@@ -160,10 +212,11 @@ export const bench = defineCommand({
       "Lengths, times, text and error of each request at the end of the JSON line.",
       { extension: true },
     ),
-    records: textFlag("One JSON line for each request goes here.", {
+    records: textFlag("One JSON line for each request goes here, written while the run goes on.", {
       extension: true,
       placeholder: "FILE",
     }),
+    ...statisticsFlags,
     ...loadFlags,
   },
   run: async (values, io) => {
@@ -181,7 +234,8 @@ export function benchOptions(argv: readonly string[]): BenchOptions {
 }
 
 function toOptions(values: FlagValues<typeof bench.flags>): BenchOptions {
-  const { header, decodeCleanup, serverMetrics, apiKey, records, requestRate, ...rest } = values;
+  const { header, decodeCleanup, serverMetrics, apiKey, records, requestRate, goodput, ...rest } =
+    values;
   return {
     ...rest,
     requestRate: { perSecond: requestRate, integer: false },
@@ -190,6 +244,7 @@ function toOptions(values: FlagValues<typeof bench.flags>): BenchOptions {
     headers: header.map(parseHeader),
     apiKey: apiKey ?? process.env["OPENAI_API_KEY"] ?? null,
     recordsFile: records,
+    goodput: Object.fromEntries(goodput),
     labels: {},
   };
 }

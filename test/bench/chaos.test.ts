@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import type { Socket } from "node:net";
 import * as fc from "fast-check";
 import { backendOf } from "../../src/bench/backends/index.ts";
-import { plainLoad, type LoadPlan } from "../../src/bench/load.ts";
+import { collectLoad, plainLoad, type LoadPlan } from "../../src/bench/load.ts";
 import { mockFormats, wireFormats, type MockFormat } from "../../src/bench/mock/formats.ts";
 import { defaultOptions, type BackendName } from "../../src/bench/options.ts";
 import type { RequestRecord } from "../../src/bench/request.ts";
@@ -106,7 +106,7 @@ describe.each(transports)("%s, against the native mock", (_, send) => {
     const faults = Object.fromEntries(mockFaults.map((fault) => [fault, 100]));
     const { port } = mockOf(format, faults);
     const plan = planOf(port, bodies(300), { format: formatOf(backends[format]) });
-    const { records } = await send(plan);
+    const { records } = await collectLoad(plan, send);
     expect(indexes(records)).toEqual(upTo(300));
     const counts = countsOf(records);
     for (const fault of mockFaults) {
@@ -124,14 +124,14 @@ describe.each(transports)("%s, against the native mock", (_, send) => {
       const request = { prompt: "a", promptLen: 1, outputLen: 7 };
       const { port } = mockOf(format, {}, 0);
       const plan = planOf(port, [backend.body(request, "m", defaultOptions)]);
-      const { records } = await send({ ...plan, format: formatOf(backends[format]) });
+      const { records } = await collectLoad({ ...plan, format: formatOf(backends[format]) }, send);
       expect(records.map(({ failure, itlsS }) => [failure, itlsS.length])).toEqual([[null, 6]]);
     },
   );
 
   test.each(mockFaults)("nothing but %s is one class alone", async (fault) => {
     const { port } = mockOf("completions", { [fault]: 1000 });
-    const { records } = await send(planOf(port, bodies(20)));
+    const { records } = await collectLoad(planOf(port, bodies(20)), send);
     const [name] = classes[fault];
     // Two events and then an end without a word are a reply, to a format that asks for no [DONE].
     expect(countsOf(records)).toEqual({ [fault === "empty" ? "success" : name!]: 20 });
@@ -140,7 +140,10 @@ describe.each(transports)("%s, against the native mock", (_, send) => {
   test("over kept connections, a few at a time", async () => {
     const faults = { error_500: 100, reset: 100, cut: 100, garbage: 100, error_event: 100 };
     const { port } = mockOf("completions", faults);
-    const { records } = await send(planOf(port, bodies(200), { keepAlive: true, maxInFlight: 8 }));
+    const { records } = await collectLoad(
+      planOf(port, bodies(200), { keepAlive: true, maxInFlight: 8 }),
+      send,
+    );
     expect(indexes(records)).toEqual(upTo(200));
     expect(Object.keys(countsOf(records)).sort()).toEqual([
       "connection",
@@ -211,7 +214,7 @@ describe.each(transports)("%s, against one that is told", (_, send) => {
   afterAll(() => server.close());
 
   async function endAsTheyAre(names: readonly Deed[], more: Partial<LoadPlan>): Promise<void> {
-    const { records } = await send(planOf(server.port, names, more));
+    const { records } = await collectLoad(planOf(server.port, names, more), send);
     expect(indexes(records)).toEqual(upTo(names.length));
     expect(records.map(({ failure }, i) => [names[i], failure?.class ?? "success"])).toEqual(
       names.map((name) => [name, deeds[name].is]),
@@ -244,7 +247,7 @@ describe.each(transports)("%s, against one that is told", (_, send) => {
         if (ended.length === 10) controller.abort();
       },
     });
-    const { records } = await send(plan);
+    const { records } = await collectLoad(plan, send);
     expect(indexes(records)).toEqual(upTo(records.length));
     expect(ended.toSorted((a, b) => a - b)).toEqual(indexes(records));
     expect(records.length).toBeLessThan(60);

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Socket } from "node:net";
 import { backendOf } from "../../src/bench/backends/index.ts";
-import { plainLoad, type LoadPlan } from "../../src/bench/load.ts";
+import { collectLoad, plainLoad, type LoadPlan } from "../../src/bench/load.ts";
 import { defaultOptions } from "../../src/bench/options.ts";
 import { onceEach, roundAndRound } from "../../src/bench/schedule.ts";
 import { sendNative } from "../../src/bench/transport/native.ts";
@@ -63,7 +63,7 @@ describe.each([
   test("no more at once than the limit, and the wait is lag", async () => {
     const counted = counting(paced({ ttftMs: 20, itlMs: 0 }));
     const plan = await planAgainst(counted.handler, { schedule: atOnce(9), maxInFlight: 3 });
-    const { records } = await send(plan);
+    const { records } = await collectLoad(plan, send);
     expect(records.map(({ index, failure }) => [index, failure])).toEqual(
       Array.from({ length: 9 }, (_, i) => [i, null]),
     );
@@ -87,7 +87,7 @@ describe.each([
       sendForS: 0.2,
       graceS: 10,
     });
-    const { records } = await send(plan);
+    const { records } = await collectLoad(plan, send);
     expect(records.map(({ index }) => index)).toEqual(records.map((_, i) => i));
     expect(records.length).toBe(server.requests.length);
     expect(records.length).toBeGreaterThan(2);
@@ -106,7 +106,7 @@ describe.each([
       sendForS: 0.05,
       graceS: 0.05,
     });
-    const { records } = await send(plan);
+    const { records } = await collectLoad(plan, send);
     expect(records.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
     for (const { failure } of records) {
       expect(failure).toEqual({
@@ -123,7 +123,7 @@ describe.each([
       [false, 8],
     ] as const) {
       const plan = await planAgainst(burst, { schedule: atOnce(8), maxInFlight: 2, keepAlive });
-      const { records } = await send(plan);
+      const { records } = await collectLoad(plan, send);
       expect(records.filter(({ failure }) => failure === null)).toHaveLength(8);
       expect(server.connections()).toBe(connections);
       if (keepAlive) await server.close();
@@ -143,7 +143,7 @@ describe.each([
       maxInFlight: 1,
       keepAlive: true,
     });
-    const { records } = await send(plan);
+    const { records } = await collectLoad(plan, send);
     expect(records.map(({ failure }) => failure)).toEqual(Array(6).fill(null));
   });
 
@@ -153,7 +153,7 @@ describe.each([
       maxInFlight: 1,
       keepAlive: true,
     });
-    const { records } = await send(plan);
+    const { records } = await collectLoad(plan, send);
     expect(records.map(({ failure }) => failure)).toEqual([null, null, null]);
     expect(records.map(({ text }) => text)).toEqual(["a", "a", "a"]);
     expect(server.connections()).toBe(3);
@@ -172,7 +172,7 @@ test("a reply that repeats itself in each of a thousand events is read whole", a
     (_request, socket) => void socket.end(`HTTP/1.1 200 OK\r\n\r\n${events.join("")}`),
     { format: { newReader: () => backend.newReader(defaultOptions), textPath: backend.textPath } },
   );
-  const [record] = (await sendNative(plan)).records;
+  const [record] = (await collectLoad(plan, sendNative)).records;
   expect(record!.failure).toBeNull();
   expect(record!.text).toBe('é"x '.repeat(1000));
   expect(record!.itlsS).toHaveLength(999);

@@ -185,7 +185,7 @@ describe("the server's own figures", () => {
     const { line, io } = await run({});
     expect(line["server"]).toBeUndefined();
     expect(io.err()).toBe("");
-    expect(Object.keys(line).at(-1)).toBe("lag_max_ms");
+    expect(Object.keys(line).at(-1)).toBe("goodput");
   });
 
   test("a run of shared prefixes is meant to hit the cache", async () => {

@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, test } from "bun:test";
 import { backendOf } from "../../src/bench/backends/index.ts";
-import { plainLoad } from "../../src/bench/load.ts";
+import { collectLoad, plainLoad } from "../../src/bench/load.ts";
 import { defaultOptions, type BackendName, type BenchOptions } from "../../src/bench/options.ts";
 import { onceEach } from "../../src/bench/schedule.ts";
 import { requestWriter, targetOf } from "../../src/bench/target.ts";
@@ -279,16 +279,19 @@ async function exchange(
   const target = targetOf(options, backendOf[backend]);
   const request = { prompt: "aé", promptLen: 2, outputLen: 3 };
   const prepared = requestWriter(target, backendOf[backend], "m", options)(request);
-  const { records } = await transports[transport]({
-    ...plainLoad,
-    endpoint: target.endpoint,
-    schedule: onceEach([prepared], new Float64Array(1)),
-    format: {
-      newReader: () => backendOf[backend].newReader(options),
-      textPath: backendOf[backend].textPath,
+  const { records } = await collectLoad(
+    {
+      ...plainLoad,
+      endpoint: target.endpoint,
+      schedule: onceEach([prepared], new Float64Array(1)),
+      format: {
+        newReader: () => backendOf[backend].newReader(options),
+        textPath: backendOf[backend].textPath,
+      },
+      signal: new AbortController().signal,
     },
-    signal: new AbortController().signal,
-  });
+    transports[transport],
+  );
   return records[0]!;
 }
 
@@ -317,7 +320,7 @@ describe.each(["native", "plain"] as const)("%s", (transport) => {
     ]);
     expect(record).toMatchObject({
       failure: null,
-      status: 200,
+      httpStatus: 200,
       text: wire.text,
       usage: wire.usage,
     });

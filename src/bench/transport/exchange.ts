@@ -12,6 +12,7 @@ const errorBytesMax = 2000;
 export interface ExchangeResult {
   /** When the send began, on `performance.now()`'s clock. */
   readonly sentMs: number;
+  readonly connectedMs: number | null;
   readonly firstByteMs: number | null;
   readonly status: number | null;
   readonly failure: Failure | null;
@@ -30,6 +31,7 @@ export class Exchange {
   private connection: Connection;
   /** Over a kept connection: the server may have closed it just as it was used, which is no failure yet. */
   private reused = false;
+  private connectedMs: number | null = null;
   private firstByteMs: number | null = null;
   private status: number | null = null;
   private reason = "";
@@ -76,7 +78,10 @@ export class Exchange {
 
   private userOf(request: Uint8Array): ConnectionUser {
     const user: ConnectionUser = {
-      open: () => this.connection.write(request),
+      open: () => {
+        this.connectedMs = performance.now();
+        this.connection.write(request);
+      },
       data: (bytes) => {
         const atMs = performance.now();
         if (this.ended) return;
@@ -158,8 +163,8 @@ export class Exchange {
     clearTimeout(this.timer);
     if (keep) this.connections.release(this.connection);
     else this.connection.close();
-    const { sentMs, firstByteMs, status, failure } = this;
-    this.resolve({ sentMs, firstByteMs, status, failure });
+    const { sentMs, connectedMs, firstByteMs, status, failure } = this;
+    this.resolve({ sentMs, connectedMs, firstByteMs, status, failure });
   }
 }
 

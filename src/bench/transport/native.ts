@@ -6,6 +6,7 @@ import type { ReplyReader } from "../backends/index.ts";
 import { givenUp, scheduledS, type LoadPlan, type LoadResult } from "../load.ts";
 import type { BenchRequest, Failure, RequestRecord } from "../request.ts";
 
+const threads = 1;
 /** Finished replies are taken this often. */
 const pollMs = 5;
 /** How long taking may hold this thread at a time, so that the display and Ctrl-C have their turn. */
@@ -28,7 +29,7 @@ export async function sendNative(plan: LoadPlan): Promise<LoadResult> {
 class NativeRun {
   readonly #plan: LoadPlan;
   readonly #client: NetClient;
-  readonly #records: RequestRecord[] = [];
+  #ended = 0;
   /** Handed over and not back yet. */
   readonly #out = new Map<number, BenchRequest>();
   readonly #outMax: number;
@@ -42,7 +43,7 @@ class NativeRun {
     this.#client = new NetClient({
       address: plan.endpoint.host,
       port: plan.endpoint.port,
-      threads: 1,
+      threads,
       keepAlive: plan.keepAlive,
       maxInFlight: plan.maxInFlight,
       sendForMs: plan.sendForS * 1000,
@@ -65,8 +66,9 @@ class NativeRun {
       await sleep(pollMs);
     }
     if (this.#out.size > 0) await this.#giveUp();
-    const records = this.#records.toSorted((a, b) => a.index - b.index);
-    return { records, durationS: this.#lastEndS || elapsedS(), startNs };
+    const { cpuS, waitP50S, waitP99S, waitMaxS } = this.#client.counters();
+    const client = { threads, cpuS, waitP50S, waitP99S, waitMaxS };
+    return { durationS: this.#lastEndS || elapsedS(), startNs, client };
   }
 
   close(): void {
@@ -94,7 +96,7 @@ class NativeRun {
 
   async #giveUp(): Promise<void> {
     this.#client.cancel();
-    while (this.#records.length < this.#client.counters().sent) {
+    while (this.#ended < this.#client.counters().sent) {
       this.#takeFinished();
       await sleep(pollMs);
     }
@@ -110,7 +112,7 @@ class NativeRun {
       this.#out.delete(reply.index);
       if (reply.outcome === "unsent") continue;
       const record = recordOf(reply, request, this.#plan);
-      this.#records.push(record);
+      this.#ended++;
       this.#lastEndS = Math.max(this.#lastEndS, reply.endS);
       this.#plan.onEnd(record);
     }
@@ -118,7 +120,8 @@ class NativeRun {
 }
 
 function recordOf(reply: NetReply, request: BenchRequest, plan: LoadPlan): RequestRecord {
-  const { index, sentS, firstByteS, status } = reply;
+  const { index, sentS, connectedS, firstByteS, status } = reply;
+  const sinceSent = (s: number): number | null => (Number.isNaN(s) ? null : s - sentS);
   const reader = plan.format.newReader();
   const failure = read(reply, reader) ?? failureOf(reply, plan);
   const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
@@ -128,13 +131,15 @@ function recordOf(reply: NetReply, request: BenchRequest, plan: LoadPlan): Reque
     outputLen: request.outputLen,
     scheduledS: scheduledS(plan, index, sentS),
     sentS,
-    firstByteS: Number.isNaN(firstByteS) ? null : firstByteS - sentS,
+    connectedS: sinceSent(connectedS),
+    firstByteS: sinceSent(firstByteS),
     ttftS,
     latencyS,
+    endedS: reply.endS - sentS,
     itlsS,
     text,
     usage,
-    status: status === 0 ? null : status,
+    httpStatus: status === 0 ? null : status,
     failure,
   };
 }

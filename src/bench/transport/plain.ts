@@ -1,7 +1,6 @@
 /** Sends from this thread over the runtime's sockets: for TLS and host names, and where native threads cannot run. */
 import { givenUp, scheduledS, type LoadPlan, type LoadResult } from "../load.ts";
 import { pace } from "../pacer.ts";
-import type { RequestRecord } from "../request.ts";
 import { Connections } from "./connection.ts";
 import { Exchange } from "./exchange.ts";
 import { Inbox } from "./inbox.ts";
@@ -15,7 +14,6 @@ class PlainRun {
   readonly #connections: Connections;
   readonly #inbox = new Inbox();
   readonly #underWay = new Set<Exchange>();
-  readonly #records: RequestRecord[] = [];
   readonly #over = new AbortController();
   readonly #startMs = performance.now();
   readonly #ended = Promise.withResolvers<void>();
@@ -38,8 +36,7 @@ class PlainRun {
     for (const running of timers) clearTimeout(running);
     signal.removeEventListener("abort", giveUp);
     this.#connections.closeIdle();
-    const records = this.#records.toSorted((a, b) => a.index - b.index);
-    return { records, durationS: this.#elapsedS(), startNs: NaN };
+    return { durationS: this.#elapsedS(), startNs: NaN, client: null };
   }
 
   #elapsedS(): number {
@@ -77,27 +74,29 @@ class PlainRun {
     const exchange = new Exchange(this.#connections, bytes, reader, this.#inbox, timeoutMs);
     this.#underWay.add(exchange);
     onSent(this.#sent);
-    const { sentMs, firstByteMs, status, failure } = await exchange.done;
+    const { sentMs, connectedMs, firstByteMs, status, failure } = await exchange.done;
+    const sinceSent = (ms: number | null): number | null =>
+      ms === null ? null : (ms - sentMs) / 1000;
     this.#underWay.delete(exchange);
     const sentS = (sentMs - this.#startMs) / 1000;
     const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
-    const record = {
+    onEnd({
       index,
       promptLen: request.promptLen,
       outputLen: request.outputLen,
       scheduledS: scheduledS(this.#plan, index, sentS),
       sentS,
-      firstByteS: firstByteMs === null ? null : (firstByteMs - sentMs) / 1000,
+      connectedS: sinceSent(connectedMs),
+      firstByteS: sinceSent(firstByteMs),
       ttftS,
       latencyS,
+      endedS: (performance.now() - sentMs) / 1000,
       itlsS,
       text,
       usage,
-      status,
+      httpStatus: status,
       failure,
-    };
-    this.#records.push(record);
-    onEnd(record);
+    });
     this.#fill();
     this.#endIfDone();
   }

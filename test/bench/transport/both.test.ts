@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { backendOf } from "../../../src/bench/backends/index.ts";
-import { plainLoad, type LoadPlan } from "../../../src/bench/load.ts";
+import { collectLoad, plainLoad, type LoadPlan } from "../../../src/bench/load.ts";
 import { defaultOptions, type BackendName } from "../../../src/bench/options.ts";
 import { onceEach } from "../../../src/bench/schedule.ts";
 import { sendNative } from "../../../src/bench/transport/native.ts";
@@ -38,8 +38,8 @@ function planOf(backend: BackendName, count = 1): LoadPlan {
 
 /** What a client makes of the reply, without its times. */
 async function outcome(name: keyof typeof transports, backend: BackendName) {
-  const { records } = await transports[name](planOf(backend));
-  const { text, itlsS, usage, status, failure, ttftS, firstByteS } = records[0]!;
+  const { records } = await collectLoad(planOf(backend), transports[name]);
+  const { text, itlsS, usage, httpStatus: status, failure, ttftS, firstByteS } = records[0]!;
   const detail = failure && { class: failure.class, message: failure.message };
   // What fails ends at another moment: a native thread reads to the end, the other closes the connection.
   if (detail) return { failure: detail, status };
