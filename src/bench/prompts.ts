@@ -10,6 +10,9 @@ import type { BenchRequest } from "./request.ts";
 /** Ids of a prompt that a salt takes the place of: enough that two salts differ in them. */
 const saltIds = 4;
 
+/** Characters of a prompt that are encoded to see what a salt adds: further on nothing changes. */
+const headLength = 256;
+
 export class Prompts {
   readonly count: number;
   readonly #dataset: Dataset;
@@ -40,10 +43,11 @@ export class Prompts {
     if (this.#dataset.renew) return this.#dataset.renew(request, mark);
     const { prompt } = request;
     if (typeof prompt !== "string") return { ...request, prompt: this.#saltedIds(prompt, mark) };
-    const salted = `${seedrandom(mark).int32() >>> 0} ${prompt}`;
+    const salt = `${seedrandom(mark).int32() >>> 0} `;
     // The recorded length need not be the measured one (of `random` it is not), so it grows by the difference.
-    const grown = this.#tokenizer.encode(salted).length - this.#tokenizer.encode(prompt).length;
-    return { ...request, prompt: salted, promptLen: request.promptLen + grown };
+    const head = prompt.slice(0, headLength).toWellFormed();
+    const grown = this.#tokenizer.encode(salt + head).length - this.#tokenizer.encode(head).length;
+    return { ...request, prompt: salt + prompt, promptLen: request.promptLen + grown };
   }
 
   #saltedIds(ids: readonly number[], mark: string): readonly number[] {

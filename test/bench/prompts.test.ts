@@ -1,5 +1,6 @@
 /** Proves that salted prompts are new to a prefix cache, as long as they say, and that templates go around prompts. */
 import { describe, expect, test } from "bun:test";
+import { syntheticConversations } from "../../src/bench/datasets/synthetic.ts";
 import type { Dataset } from "../../src/bench/datasets/index.ts";
 import { defaultOptions } from "../../src/bench/options.ts";
 import { Prompts } from "../../src/bench/prompts.ts";
@@ -46,11 +47,15 @@ describe("a salt", () => {
     expect(a).not.toBe(b as string);
   });
 
-  test("the recorded length grows by what it adds", () => {
-    const { prompt, promptLen } = prompts(texts, { salt: "a" }).request(0, 0);
-    const added = tokenizer.encode(prompt as string).length - tokenizer.encode(text).length;
-    expect(added).toBeGreaterThan(0);
-    expect(promptLen).toBe(100 + added);
+  test("the recorded length grows by what it adds, whatever the prompt", () => {
+    for (const [prompt] of syntheticConversations(1).slice(0, 300)) {
+      const requests = [{ prompt, promptLen: 100, outputLen: 1 }];
+      const salted = prompts({ ...texts, requests }, { salt: "a" }).request(0, 0);
+      const measured = tokenizer.encode(salted.prompt as string).length;
+      const added = measured - tokenizer.encode(prompt).length;
+      expect(added).toBeGreaterThan(0);
+      expect(salted.promptLen).toBe(100 + added);
+    }
   });
 
   test("ids stay as many, and are none of a special meaning", () => {
