@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import seedrandom from "seedrandom";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { tokenFlag } from "../tokenizer/tokenizer.ts";
+import { UserError } from "../user-error.ts";
 import type { Dataset } from "./datasets/index.ts";
 import type { BenchOptions } from "./options.ts";
 import type { BenchRequest } from "./request.ts";
@@ -20,7 +21,13 @@ export class Prompts {
   readonly #salt: string | null;
   readonly #applyChatTemplate: boolean;
 
+  /** @throws UserError */
   constructor(dataset: Dataset, tokenizer: Tokenizer, options: BenchOptions) {
+    if (options.applyChatTemplate && !tokenizer.hasChatTemplate) {
+      throw new UserError(
+        "--apply-chat-template: the tokenizer has no chat template; name another with --tokenizer.",
+      );
+    }
     this.count = dataset.requests.length;
     this.#dataset = dataset;
     this.#tokenizer = tokenizer;
@@ -28,7 +35,10 @@ export class Prompts {
     this.#applyChatTemplate = options.applyChatTemplate;
   }
 
-  /** Request `index` of the data set. Those of round 0 are as it made them unless a salt is asked for; no later round is like another. */
+  /**
+   * Request `index` of the data set. Those of round 0 are as it made them unless a salt is asked for; no later round
+   * is like another. @throws UserError where the chat template refuses.
+   */
   request(index: number, round: number): BenchRequest {
     const request = this.#dataset.requests[index]!;
     const salted =
@@ -66,11 +76,21 @@ export class Prompts {
   /** As a user's message. The server puts the first token in front itself, so it is left out here. */
   #templated(request: BenchRequest): BenchRequest {
     if (typeof request.prompt !== "string") return request;
-    const messages = [{ role: "user", content: request.prompt }];
-    const rendered = this.#tokenizer.applyChatTemplate(messages, true);
+    const rendered = this.#render(request.prompt);
     const { bosId } = this.#tokenizer;
     const bos = bosId === null ? "" : this.#tokenizer.decode([bosId], { skipSpecialTokens: false });
     const prompt = bos !== "" && rendered.startsWith(bos) ? rendered.slice(bos.length) : rendered;
     return { ...request, prompt, promptLen: this.#tokenizer.encode(prompt).length };
+  }
+
+  #render(content: string): string {
+    try {
+      return this.#tokenizer.applyChatTemplate([{ role: "user", content }], true);
+    } catch (error) {
+      throw new UserError(
+        `--apply-chat-template: the tokenizer's template refuses a prompt: ${(error as Error).message}`,
+        { cause: error },
+      );
+    }
   }
 }

@@ -197,10 +197,26 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<readonly BenchR
   return runs;
 }
 
+/** Rounds of one run that are kept apart from those of the next. */
+const roundsOfRun = 1_000_000;
+
+/** The same in every run, as in bench_serving; but what is to be new to the server is new to it in each. */
+function promptsOfRun({
+  options,
+  prepared,
+  renewed,
+  runs,
+}: Bench): Pick<Bench, "prepared" | "renewed"> {
+  const ofRun = (index: number, round: number) => renewed(index, runs * roundsOfRun + round);
+  const isNew = options.salt === "random" && runs > 0;
+  return { prepared: isNew ? prepared.map((_, i) => ofRun(i, 0)) : prepared, renewed: ofRun };
+}
+
 /** null: interrupted before the measurement began. */
 async function runOnce(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
-  const { options, io, dataset, prepared, tokenizer, recordsFile } = bench;
-  const schedule = scheduleOf(options, rate, prepared, bench.numpy, bench.renewed);
+  const { options, io, dataset, tokenizer, recordsFile } = bench;
+  const { prepared, renewed } = promptsOfRun(bench);
+  const schedule = scheduleOf(options, rate, prepared, bench.numpy, renewed);
   if (options.warmupRequests > 0) {
     io.stdout("Starting initial single prompt test run...\n");
     await warmUp(loadPlan(bench), prepared[0]!, options.warmupRequests);

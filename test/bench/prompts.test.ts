@@ -5,6 +5,7 @@ import type { Dataset } from "../../src/bench/datasets/index.ts";
 import { defaultOptions } from "../../src/bench/options.ts";
 import { Prompts } from "../../src/bench/prompts.ts";
 import { loadTokenizer } from "../../src/tokenizer/huggingface.ts";
+import { wordTokenizer } from "./support.ts";
 import { tokenFlag } from "../../src/tokenizer/tokenizer.ts";
 
 const tokenizer = loadTokenizer({ asset: "llama3_1.tokenizer" });
@@ -79,4 +80,20 @@ test("a chat template, without the first token that the server adds itself", () 
   expect(prompt).toContain(`<|start_header_id|>user<|end_header_id|>\n\n${text}<|eot_id|>`);
   expect(prompt).toEndWith("<|start_header_id|>assistant<|end_header_id|>\n\n");
   expect(promptLen).toBe(tokenizer.encode(prompt as string).length);
+});
+
+const refuses = () => {
+  throw new Error("no users here");
+};
+
+test("a tokenizer without a template, or one that refuses, is a sentence", () => {
+  const options = { ...defaultOptions, applyChatTemplate: true };
+  const plain = wordTokenizer();
+  expect(() => new Prompts(texts, { ...plain, hasChatTemplate: false }, options)).toThrow(
+    "the tokenizer has no chat template",
+  );
+  const strict = new Prompts(texts, { ...plain, applyChatTemplate: refuses }, options);
+  expect(() => strict.request(0, 0)).toThrow(
+    "--apply-chat-template: the tokenizer's template refuses a prompt: no users here",
+  );
 });
