@@ -37,15 +37,41 @@ export interface ReplyFormat {
 }
 
 export interface LoadResult {
-  /** In order of sending; fewer than the requests when interrupted. */
-  readonly records: readonly RequestRecord[];
   readonly durationS: number;
   /** When the clock was started, in ns of CLOCK_MONOTONIC; NaN where that clock is not to be had. */
   readonly startNs: number;
+  /** null where no native thread sent. */
+  readonly client: ClientCost | null;
 }
 
+/** What sending and reading took. */
+export interface ClientCost {
+  readonly threads: number;
+  /** Of all network threads. */
+  readonly cpuS: number;
+  /** How long bytes may have lain ready before they were read and stamped. */
+  readonly waitP50S: number;
+  readonly waitP99S: number;
+  readonly waitMaxS: number;
+}
+
+/** Sends all requests; `plan.onEnd` has been told of each when this resolves. */
 export function runLoad(plan: LoadPlan): Promise<LoadResult> {
   // A host name is left only where no address of it can be reached; with TLS it is what the certificate is for.
   const { tls, host } = plan.endpoint;
   return tls || isIP(host) === 0 ? sendPlain(plan) : sendNative(plan);
+}
+
+/** A load that is small enough to be kept whole: all its records, in order of sending. */
+export async function collectLoad(
+  plan: LoadPlan,
+  send = runLoad,
+): Promise<LoadResult & { readonly records: readonly RequestRecord[] }> {
+  const records: RequestRecord[] = [];
+  const onEnd = (record: RequestRecord): void => {
+    records.push(record);
+    plan.onEnd(record);
+  };
+  const result = await send({ ...plan, onEnd });
+  return { ...result, records: records.toSorted((a, b) => a.index - b.index) };
 }

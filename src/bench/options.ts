@@ -96,6 +96,12 @@ export const defaultOptions: BenchOptions = {
   labels: {},
 };
 
+/** Whether every reply is to have exactly the tokens asked for, so that fewer are a failure. */
+export function asksForExactOutput({ disableIgnoreEos, extraRequestBody }: BenchOptions): boolean {
+  const ends = /"(ignore_eos|max_tokens|max_new_tokens|stop|stop_token_ids|min_length|end_id)"/;
+  return !disableIgnoreEos && !ends.test(extraRequestBody ?? "");
+}
+
 const defaultPorts: Record<BackendName, number> = {
   sglang: 30000,
   vllm: 8000,

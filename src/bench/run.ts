@@ -13,16 +13,20 @@ import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
 import { exitCode, type ExitCode } from "../exit-code.ts";
 import { UserError, UsageError } from "../user-error.ts";
-import { requestTimeoutMs, runLoad } from "./load.ts";
+import { Intake } from "./intake.ts";
+import { collectLoad, requestTimeoutMs, runLoad } from "./load.ts";
 import type { LoadPlan, LoadResult, PreparedRequest } from "./load.ts";
 import { computeLoadFigures, computeMetrics } from "./metrics.ts";
+import { Measurements } from "./measurements.ts";
 import type { LoadFigures, Metrics } from "./metrics.ts";
+import { asksForExactOutput } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
 import { NumpyRandom } from "./random/numpy.ts";
 import { PythonRandom } from "./random/python.ts";
 import * as jsonl from "./report/jsonl.ts";
 import { namespaceLine } from "./report/namespace.ts";
 import { Progress } from "./report/progress.ts";
+import { RecordsFile } from "./report/records.ts";
 import { loadTable, rateText, resultTable } from "./report/table.ts";
 import type { Range, RunFacts } from "./report/table.ts";
 import { failureText } from "./request.ts";
@@ -44,6 +48,8 @@ export interface BenchIo {
   readonly loadTokenizer: (name: string) => Promise<Tokenizer>;
   /** The path of a file of the Hugging Face Hub, downloaded if need be. Throws an Error that says what to do. */
   readonly fetchDataset: (dataset: HubFile) => Promise<string>;
+  /** Keeps the records of all requests whole in the outcome, which is not meant for long runs. */
+  readonly keepRecords?: boolean;
   /** Takes a run's result line; without it the line is appended to the output file. */
   readonly keepLine?: (line: string, run: BenchRun) => Promise<void>;
 }
@@ -54,11 +60,13 @@ export interface BenchRun {
   readonly metrics: Metrics;
   readonly load: LoadFigures;
   readonly facts: RunFacts;
+  readonly measurements: Measurements;
+  /** Empty unless they were to be kept (`BenchIo.keepRecords`, --output-details). */
   readonly records: readonly RequestRecord[];
 }
 
 export interface BenchOutcome {
-  /** Failure: no request of a run succeeded. */
+  /** Failure: no request of a run succeeded, or results could not be written. */
   readonly exitCode: ExitCode;
   readonly runs: readonly BenchRun[];
   /** Where the result lines lie; null when there are none. */
@@ -77,6 +85,9 @@ interface Bench {
   readonly prepared: readonly PreparedRequest[];
   readonly numpy: NumpyRandom;
   readonly outputFile: string;
+  readonly recordsFile: RecordsFile | null;
+  /** So far: runs, and result lines that could not be written. */
+  readonly counts: { runs: number; unwritten: number };
 }
 
 /** Runs a benchmark. @throws UserError for mistakes of the user and a server that cannot be used. */
@@ -92,9 +103,11 @@ export async function runBench(options: BenchOptions, io: BenchIo): Promise<Benc
     if (!run) break;
     runs.push(run);
   }
+  bench?.recordsFile?.close();
   const outputFile = bench && runs.length > 0 ? bench.outputFile : null;
   if (io.signal.aborted) return { exitCode: exitCode.interrupted, runs, outputFile };
-  const failed = runs.some((run) => run.metrics.completed === 0);
+  const unwritten = (bench?.counts.unwritten ?? 0) + (bench?.recordsFile?.lost ?? 0);
+  const failed = unwritten > 0 || runs.some((run) => run.metrics.completed === 0);
   return { exitCode: failed ? exitCode.failure : exitCode.success, runs, outputFile };
 }
 
@@ -126,7 +139,23 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   }
   if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(dataset));
   const prepared = prepareRequests(target, backend, dataset.requests, model, options);
-  return { options, io, backend, target, model, tokenizer, dataset, prepared, numpy, outputFile };
+  const recordsFile =
+    options.recordsFile === null ? null : new RecordsFile(options.recordsFile, note);
+  const counts = { runs: 0, unwritten: 0 };
+  return {
+    options,
+    io,
+    backend,
+    target,
+    model,
+    tokenizer,
+    dataset,
+    prepared,
+    numpy,
+    outputFile,
+    recordsFile,
+    counts,
+  };
 }
 
 const chatTemplateWarning =
@@ -196,9 +225,9 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
   if (io.signal.aborted) return null;
   io.stdout("Initial test run completed. Starting main benchmark run...\n");
   const startedAt = new Date().toISOString();
-  const { records, durationS } = await measure(bench, dueS);
-  const metrics = computeMetrics(records, durationS, bench.tokenizer);
-  const load = computeLoadFigures(records);
+  const { measurements, records, durationS } = await measure(bench, dueS, startedAt);
+  const metrics = computeMetrics(measurements, durationS);
+  const load = computeLoadFigures(measurements);
   const facts = {
     dataset: dataset.source,
     planned: prepared.length,
@@ -225,11 +254,9 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null
     options.labels,
     options.outputDetails ? jsonl.detailFields(records) : {},
   );
-  const run = { rate, metrics, load, facts, records };
+  const run = { rate, metrics, load, facts, measurements, records };
   if (io.keepLine) await io.keepLine(line, run);
-  else write("--output-file", bench.outputFile, [line]);
-  if (options.recordsFile !== null)
-    write("--records", options.recordsFile, records.map(jsonl.recordLine));
+  else writeResult(bench, line);
   return run;
 }
 
@@ -251,7 +278,11 @@ function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "requ
 /** Request 0, whole and alone, as in bench_serving. Throws a UserError when it fails. */
 async function warmUp(bench: Bench): Promise<void> {
   const requests = bench.prepared.slice(0, 1);
-  const { records } = await runLoad({ ...loadPlan(bench), requests, dueS: new Float64Array(1) });
+  const { records } = await collectLoad({
+    ...loadPlan(bench),
+    requests,
+    dueS: new Float64Array(1),
+  });
   const failure = records[0]?.failure;
   if (!failure || failure.class === "interrupted") return;
   throw new UserError(
@@ -260,28 +291,47 @@ async function warmUp(bench: Bench): Promise<void> {
   );
 }
 
-async function measure(bench: Bench, dueS: Float64Array): Promise<LoadResult> {
-  const progress = new Progress(bench.prepared.length, bench.io, !bench.options.disableTqdm);
+interface Measured extends LoadResult {
+  readonly measurements: Measurements;
+  readonly records: readonly RequestRecord[];
+}
+
+async function measure(bench: Bench, dueS: Float64Array, startedAt: string): Promise<Measured> {
+  const { options, io, prepared, recordsFile, tokenizer } = bench;
+  const measurements = new Measurements(prepared.length, {
+    gapBeforeFirst: options.compat === "0.2.7",
+    exactOutput: asksForExactOutput(options),
+  });
+  const label = { run: ++bench.counts.runs, startedAt };
+  const intake = new Intake({
+    measurements,
+    countTokens: (text) => tokenizer.encode(text, { addSpecialTokens: false }).length,
+    records: recordsFile && { file: recordsFile, label },
+    keep: options.outputDetails || io.keepRecords === true,
+  });
+  const progress = new Progress(prepared.length, io, !options.disableTqdm);
   const result = await runLoad({
     ...loadPlan(bench),
-    requests: bench.prepared,
+    requests: prepared,
     dueS,
     onSent: (count) => (progress.sent = count),
-    onEnd: ({ failure }) => {
+    onEnd: (record) => {
+      intake.take(record);
       progress.ended++;
-      if (failure) progress.failed++;
+      if (record.failure) progress.failed++;
     },
   });
   progress.close();
-  return result;
+  return { ...result, measurements, records: intake.finish() };
 }
 
-function write(flag: string, path: string, lines: readonly string[]): void {
+/** The line is printed where it cannot be written: nothing that was measured is lost. */
+function writeResult({ io, outputFile, counts }: Bench, line: string): void {
   try {
-    jsonl.appendLines(path, lines);
+    jsonl.appendLine(outputFile, line);
   } catch (error) {
-    throw new UserError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
-      cause: error,
-    });
+    counts.unwritten++;
+    io.stderr(`--output-file: cannot write '${outputFile}': ${(error as Error).message}\n`);
+    io.stdout(`The line that could not be written:\n${line}\n`);
   }
 }

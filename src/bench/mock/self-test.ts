@@ -10,7 +10,7 @@ import { runtime } from "../../runtime/index.ts";
 import { UserError } from "../../user-error.ts";
 import { arrivalTimes } from "../arrivals.ts";
 import { backendOf } from "../backends/index.ts";
-import { requestTimeoutMs, runLoad, type LoadResult } from "../load.ts";
+import { collectLoad, requestTimeoutMs } from "../load.ts";
 import { defaultOptions } from "../options.ts";
 import { NumpyRandom } from "../random/numpy.ts";
 import { median, percentile } from "../statistics.ts";
@@ -154,7 +154,7 @@ async function measureOurs(
   const prepared = { request: { prompt: "", promptLen: 1, outputLen: tokens }, bytes };
   const dueS = arrivalTimes({ perSecond: rate, integer: false }, streams, new NumpyRandom(0));
   const before = cpuS();
-  const result = await runLoad({
+  const result = await collectLoad({
     endpoint: { host: "127.0.0.1", port, tls: false },
     requests: Array.from({ length: streams }, () => prepared),
     dueS,
@@ -170,7 +170,9 @@ async function measureOurs(
   return figures(result, scenario, cpuS() - before);
 }
 
-function figures({ records, durationS, startNs }: LoadResult, s: Scenario, used: number): Measured {
+type Collected = Awaited<ReturnType<typeof collectLoad>>;
+
+function figures({ records, durationS, startNs }: Collected, s: Scenario, used: number): Measured {
   const failed = records.find(({ failure }) => failure !== null);
   if (failed) {
     throw new UserError(`a request to the mock failed: ${failed.failure!.message}`);

@@ -12,6 +12,7 @@ const errorBytesMax = 2000;
 export interface ExchangeResult {
   /** When the send began, on `performance.now()`'s clock. */
   readonly sentMs: number;
+  readonly connectedMs: number | null;
   readonly firstByteMs: number | null;
   readonly status: number | null;
   readonly failure: Failure | null;
@@ -27,6 +28,7 @@ export class Exchange {
   private readonly response: ResponseReader;
   private readonly lines: LineSplitter;
   private socket: ClientSocket | null = null;
+  private connectedMs: number | null = null;
   private firstByteMs: number | null = null;
   private status: number | null = null;
   private reason = "";
@@ -69,6 +71,7 @@ export class Exchange {
   private connect(endpoint: ConnectOptions, request: Uint8Array): void {
     runtime.connect(endpoint, {
       open: (socket) => {
+        this.connectedMs = performance.now();
         this.socket = socket;
         if (this.ended) socket.destroy();
         else socket.write(request);
@@ -151,8 +154,8 @@ export class Exchange {
     this.ended = true;
     clearTimeout(this.timer);
     this.socket?.destroy();
-    const { sentMs, firstByteMs, status, failure } = this;
-    this.resolve({ sentMs, firstByteMs, status, failure });
+    const { sentMs, connectedMs, firstByteMs, status, failure } = this;
+    this.resolve({ sentMs, connectedMs, firstByteMs, status, failure });
   }
 }
 

@@ -6,6 +6,7 @@ import type { ReplyReader } from "../backends/index.ts";
 import type { LoadPlan, LoadResult } from "../load.ts";
 import type { Failure, RequestRecord } from "../request.ts";
 
+const threads = 1;
 /** Finished replies are taken this often. */
 const pollMs = 5;
 /** How long taking may hold this thread at a time, so that the display and Ctrl-C have their turn. */
@@ -26,7 +27,7 @@ export async function sendNative(plan: LoadPlan): Promise<LoadResult> {
 class NativeRun {
   readonly #plan: LoadPlan;
   readonly #client: NetClient;
-  readonly #records: RequestRecord[] = [];
+  #ended = 0;
   #handedOver = 0;
   #lastEndS = 0;
 
@@ -35,7 +36,7 @@ class NativeRun {
     this.#client = new NetClient({
       address: plan.endpoint.host,
       port: plan.endpoint.port,
-      threads: 1,
+      threads,
       keepAlive: false,
       maxInFlight: Infinity,
       timeoutMs: plan.timeoutMs,
@@ -50,14 +51,15 @@ class NativeRun {
     const startNs = this.#client.start();
     const startMs = performance.now();
     const elapsedS = () => (performance.now() - startMs) / 1000;
-    while (!signal.aborted && this.#records.length < requests.length) {
+    while (!signal.aborted && this.#ended < requests.length) {
       this.#handOver(elapsedS());
       this.#takeFinished();
       await sleep(pollMs);
     }
     if (signal.aborted) await this.#giveUp();
-    const records = this.#records.toSorted((a, b) => a.index - b.index);
-    return { records, durationS: this.#lastEndS || elapsedS(), startNs };
+    const { cpuS, waitP50S, waitP99S, waitMaxS } = this.#client.counters();
+    const client = { threads, cpuS, waitP50S, waitP99S, waitMaxS };
+    return { durationS: this.#lastEndS || elapsedS(), startNs, client };
   }
 
   close(): void {
@@ -66,7 +68,7 @@ class NativeRun {
 
   #handOver(nowS: number): void {
     const { requests, dueS } = this.#plan;
-    const most = Math.min(requests.length, this.#records.length + aheadMax);
+    const most = Math.min(requests.length, this.#ended + aheadMax);
     while (this.#handedOver < most && dueS[this.#handedOver]! < nowS + aheadS) {
       const index = this.#handedOver++;
       this.#client.submit(index, requests[index]!.bytes, dueS[index]!);
@@ -75,7 +77,7 @@ class NativeRun {
 
   async #giveUp(): Promise<void> {
     this.#client.cancel();
-    while (this.#records.length < this.#client.counters().sent) {
+    while (this.#ended < this.#client.counters().sent) {
       this.#takeFinished();
       await sleep(pollMs);
     }
@@ -88,7 +90,7 @@ class NativeRun {
       const reply = this.#client.take();
       if (!reply) return;
       const record = recordOf(reply, this.#plan);
-      this.#records.push(record);
+      this.#ended++;
       this.#lastEndS = Math.max(this.#lastEndS, reply.endS);
       this.#plan.onEnd(record);
     }
@@ -96,7 +98,8 @@ class NativeRun {
 }
 
 function recordOf(reply: NetReply, plan: LoadPlan): RequestRecord {
-  const { index, sentS, firstByteS, status } = reply;
+  const { index, sentS, connectedS, firstByteS, status } = reply;
+  const sinceSent = (s: number): number | null => (Number.isNaN(s) ? null : s - sentS);
   const { request } = plan.requests[index]!;
   const reader = plan.format.newReader();
   const failure = read(reply, reader) ?? failureOf(reply, plan);
@@ -107,13 +110,14 @@ function recordOf(reply: NetReply, plan: LoadPlan): RequestRecord {
     outputLen: request.outputLen,
     scheduledS: plan.dueS[index]!,
     sentS,
-    firstByteS: Number.isNaN(firstByteS) ? null : firstByteS - sentS,
+    connectedS: sinceSent(connectedS),
+    firstByteS: sinceSent(firstByteS),
     ttftS,
     latencyS,
     itlsS,
     text,
     usage,
-    status: status === 0 ? null : status,
+    httpStatus: status === 0 ? null : status,
     failure,
   };
 }

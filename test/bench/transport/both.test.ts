@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { backendOf } from "../../../src/bench/backends/index.ts";
-import type { LoadPlan } from "../../../src/bench/load.ts";
+import { collectLoad, type LoadPlan } from "../../../src/bench/load.ts";
 import { defaultOptions } from "../../../src/bench/options.ts";
 import { sendNative } from "../../../src/bench/transport/native.ts";
 import { sendPlain } from "../../../src/bench/transport/plain.ts";
@@ -36,8 +36,8 @@ function planOf(backend: "sglang" | "trt", count = 1): LoadPlan {
 
 /** What a client makes of the reply, without its times. */
 async function outcome(name: keyof typeof transports, backend: "sglang" | "trt") {
-  const { records } = await transports[name](planOf(backend));
-  const { text, itlsS, usage, status, failure, ttftS, firstByteS } = records[0]!;
+  const { records } = await collectLoad(planOf(backend), transports[name]);
+  const { text, itlsS, usage, httpStatus: status, failure, ttftS, firstByteS } = records[0]!;
   const detail = failure && { class: failure.class, message: failure.message };
   // What fails ends at another moment: a native thread reads to the end, the other closes the connection.
   if (detail) return { failure: detail, status };
