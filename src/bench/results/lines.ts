@@ -2,7 +2,7 @@
  * Reads result lines back: ours of any version, and those of bench_serving. What a line does not hold is absent, what
  * it holds in an unexpected type is absent too, and what is no result line is counted and skipped.
  */
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { UserError } from "../../user-error.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -103,9 +103,3 @@ export function failuresOf(
 
 /** No request of the run succeeded, so that its figures say nothing. */
 export const allFailed = (fields: Fields): boolean => numberOf(fields, "completed") === 0;
-
-/** Adds a line, also below one that was torn by a full disk or a crash. */
-export function appendLine(path: string, line: string): void {
-  const torn = existsSync(path) && !/(^|\n)$/.test(readFileSync(path, "utf8"));
-  appendFileSync(path, `${torn ? "\n" : ""}${line}\n`);
-}

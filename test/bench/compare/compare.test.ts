@@ -151,7 +151,7 @@ describe("comparison", () => {
 
   test("runs are matched by load; other servers are named, other loads stay apart", () => {
     const rates = [1, 2, 4].map((perSecond) => ({ perSecond, requests: 20 }));
-    const vllm = { options: { backend: "vllm" } } as const;
+    const vllm = { fields: { backend: "vllm" } };
     const comparison = comparing(
       rates,
       [{ ...rates[2]!, ...vllm }, { ...rates[0]!, ...vllm }, { perSecond: 8 }, { perSecond: 16 }],

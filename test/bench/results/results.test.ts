@@ -90,8 +90,8 @@ describe("records", () => {
       '{"index": 3',
     ];
     const runs = await readRecordFile(writeLines(path("two.jsonl"), lines));
-    expect(runs.map((run) => run.length)).toEqual([12, 9]);
-    expect(runs[0]!.map(({ index }) => index)).toEqual([...Array(12).keys()]);
+    expect(runs.map(({ records }) => records.length)).toEqual([12, 9]);
+    expect(runs[0]!.records.map(({ index }) => index)).toEqual([...Array(12).keys()]);
   });
 
   test("a line finds its records among others", async () => {
@@ -114,8 +114,7 @@ describe("records", () => {
 
   test("the lists of --output-details do for records", () => {
     for (const compat of ["0.2.13", "0.2.7"] as const) {
-      const options = { outputDetails: true, compat };
-      const run = savedRun(imagine({ requests: 30, failing: 10, options }));
+      const run = savedRun(imagine({ requests: 30, failing: 10, details: true, compat }));
       const records = matchRecords([run], []).records.get(run)!;
       expect(records).toHaveLength(30);
       const median = latencyFigure("ttft", 50);
@@ -143,7 +142,7 @@ describe("figures", () => {
 
   test("both versions of bench_serving's keys hold the same figures", () => {
     const [now, then] = (["0.2.13", "0.2.7"] as const).map((compat) =>
-      savedRun(imagine({ options: { compat } })),
+      savedRun(imagine({ compat })),
     );
     const value = (figure: Figure, run = now!) => figureOf(figure, run);
     for (const name of ["output_throughput", "e2e_mean", "e2e_p50", "ttft_p50"]) {
@@ -174,7 +173,7 @@ describe("figures", () => {
 describe("over time", () => {
   test("events add up to what was counted, within the run", () => {
     for (const compat of ["0.2.13", "0.2.7"] as const) {
-      const run = recordedRun(imagine({ requests: 40, failing: 10, options: { compat } }));
+      const run = recordedRun(imagine({ requests: 40, failing: 10, compat }));
       const { startS, endS } = spanOf(run);
       const done = run.filter((record) => record.failure === null).length;
       for (const [count, each] of Object.entries({ requests: 1, input: 16, output: 8 } as const)) {
@@ -201,8 +200,8 @@ const text = (about: Parameters<typeof imagine>[0]) =>
 
 test("a configuration in words", () => {
   expect(text({})).toBe("sglang, m, random (synthetic), 1024/128 x 0..1, 20 req/s, 200 requests");
-  const options = { datasetName: "sharegpt", sharegptOutputLen: 9 } as const;
-  expect(text({ options, perSecond: Infinity })).toBe(
+  const fields = { dataset_name: "sharegpt", sharegpt_output_len: 9 };
+  expect(text({ fields, perSecond: Infinity })).toBe(
     "sglang, m, sharegpt (synthetic), output 9, all at once, 200 requests",
   );
 });
