@@ -44,7 +44,13 @@ interface Question {
   readonly statistic: LatencyStatistic;
 }
 
-export function drawFigure(figure: Figure, run: RecordedRun, random: Random): Draws {
+/** @param roundsMax Draws, unless that would take long: the more, the finer the ends of an interval. */
+export function drawFigure(
+  figure: Figure,
+  run: RecordedRun,
+  random: Random,
+  roundsMax = usualRounds,
+): Draws {
   const { groups, statistic } = questionOf(figure, run);
   const units = Math.min(run.length, groups.length);
   if (units < fewestUnits) {
@@ -55,7 +61,7 @@ export function drawFigure(figure: Figure, run: RecordedRun, random: Random): Dr
   if (count === 0) return { refused: "no values" };
   const needed = statistic === "mean" ? 0 : Math.ceil(beyond / (1 - statistic / 100) - 1e-9);
   if (count < needed) return { refused: `p${statistic} needs ${needed} values, not ${count}` };
-  const rounds = Math.max(200, Math.min(usualRounds, Math.floor(mostWork / count)));
+  const rounds = Math.max(200, Math.min(roundsMax, Math.floor(mostWork / count)));
   return resample(sampleOf(groups), statistic, blockLength(groups), rounds, random);
 }
 

@@ -25,6 +25,7 @@ export function eventsOf(
   for (const record of succeeded(run)) {
     const { sentS, ttftS, latencyS, promptLen, outputLen } = record;
     const gapsS = gapsAfterFirst(record);
+    if (Number.isNaN(sentS + latencyS + ttftS)) continue;
     if (count === "requests") event(sentS + latencyS, 1);
     else if (count === "input") event(sentS + ttftS, promptLen);
     else if (gapsS.length === 0) event(sentS + latencyS, outputLen);
