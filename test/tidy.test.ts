@@ -69,9 +69,12 @@ test("only src/runtime names a runtime", () => {
   expect(outside.filter((file) => naming.test(stripComments(read(file))))).toEqual([]);
 });
 
-test("only src/program names functions of the native ABI", () => {
-  const outside = sources.filter((file) => layerOf(file) !== "program");
-  expect(outside.filter((file) => /\bsb_[a-z]+/.test(stripComments(read(file))))).toEqual([]);
+test.each([
+  ["program", /\bsb_[a-z]+/],
+  ["net", /\bsn_[a-z]+/],
+])("only src/%s names functions of its native ABI", (layer, naming) => {
+  const outside = sources.filter((file) => layerOf(file) !== layer);
+  expect(outside.filter((file) => naming.test(stripComments(read(file))))).toEqual([]);
 });
 
 test("every source file is imported or is an entry", () => {

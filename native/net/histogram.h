@@ -1,5 +1,5 @@
 // histogram.h: counts of durations in buckets whose width is an eighth of their size, so that a quantile is known to
-// 12 percent at any scale.
+// 12 percent at any scale. One thread adds; others may read meanwhile.
 #pragma once
 #include <stdint.h>
 
@@ -7,27 +7,28 @@ namespace sn {
 
 class Histogram {
  public:
-  int64_t most = 0;
+  int64_t most() const { return load(most_); }
 
   void add(int64_t ns) {
     if (ns < 0) ns = 0;
-    if (ns > most) most = ns;
-    buckets_[bucket(ns)]++;
-    count_++;
+    if (ns > most_) store(most_, ns);
+    int64_t& held = buckets_[bucket(ns)];
+    store(held, held + 1);
+    store(count_, count_ + 1);
   }
   void add(const Histogram& other) {
-    for (int i = 0; i < kBuckets; i++) buckets_[i] += other.buckets_[i];
-    count_ += other.count_;
-    if (other.most > most) most = other.most;
+    for (int i = 0; i < kBuckets; i++) buckets_[i] += load(other.buckets_[i]);
+    count_ += load(other.count_);
+    if (other.most() > most_) most_ = other.most();
   }
   // The upper end of the bucket in which the quantile lies; 0 without values.
   int64_t quantile(double q) const {
     int64_t left = (int64_t)(q * (double)count_);
     for (int i = 0; i < kBuckets; i++) {
       left -= buckets_[i];
-      if (left < 0 && count_ > 0) return upper(i) < most ? upper(i) : most;
+      if (left < 0 && count_ > 0) return upper(i) < most_ ? upper(i) : most_;
     }
-    return most;
+    return most_;
   }
 
  private:
@@ -43,8 +44,11 @@ class Histogram {
     return (int64_t)(8 + i % 8 + 1) << (i / 8 - 1);
   }
 
+  static int64_t load(const int64_t& value) { return __atomic_load_n(&value, __ATOMIC_RELAXED); }
+  static void store(int64_t& value, int64_t now) { __atomic_store_n(&value, now, __ATOMIC_RELAXED); }
+
   int64_t buckets_[kBuckets] = {};
-  int64_t count_ = 0;
+  int64_t count_ = 0, most_ = 0;
 };
 
 }  // namespace sn

@@ -237,7 +237,7 @@ class Mock {
                           "{\"requests\":%lld,\"events\":%lld,\"abandoned\":%lld,\"late_p50_ns\":%lld,\"late_p99_ns\":%lld,"
                           "\"late_max_ns\":%lld,\"cpu_ns\":%lld,\"arrivals_ns\":[",
                           (long long)arrivals_.count, (long long)events_, (long long)abandoned_,
-                          (long long)late_.quantile(0.5), (long long)late_.quantile(0.99), (long long)late_.most,
+                          (long long)late_.quantile(0.5), (long long)late_.quantile(0.99), (long long)late_.most(),
                           (long long)thread_cpu_ns());
     out->append(text, length);
     for (int i = 0; i < arrivals_.count; i++) {

@@ -50,6 +50,7 @@ export class Intake {
   finish(): readonly RequestRecord[] {
     clearInterval(this.#timer);
     while (this.#next < this.#waiting.length) this.#settleNext();
+    this.#options.records?.file.flush();
     return this.#kept.toSorted((a, b) => a.index - b.index);
   }
 

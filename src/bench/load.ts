@@ -1,26 +1,27 @@
 /** The send loop: requests out on schedule, one record a request back. */
 import { isIP } from "node:net";
 import type { ConnectOptions } from "../runtime/index.ts";
-import type { BenchRequest, RequestRecord } from "./request.ts";
+import type { Failure, RequestRecord } from "./request.ts";
 import type { ReplyReader } from "./backends/index.ts";
+import type { Schedule } from "./schedule.ts";
 import { sendNative } from "./transport/native.ts";
 import { sendPlain } from "./transport/plain.ts";
 
 /** bench_serving gives up a request after six hours. */
 export const requestTimeoutMs = 6 * 60 * 60 * 1000;
 
-/** A request with its bytes ready, so that nothing is encoded while the clock runs. */
-export interface PreparedRequest {
-  readonly request: BenchRequest;
-  readonly bytes: Uint8Array;
-}
-
 export interface LoadPlan {
   readonly endpoint: ConnectOptions;
-  readonly requests: readonly PreparedRequest[];
-  /** Seconds from the start, ascending, one a request. */
-  readonly dueS: Float64Array;
+  readonly schedule: Schedule;
   readonly format: ReplyFormat;
+  /** Connections are used again; else each request has one of its own. */
+  readonly keepAlive: boolean;
+  /** Requests under way at once. Those that are due wait in order; the wait shows as lag. */
+  readonly maxInFlight: number;
+  /** After so long nothing more is sent. */
+  readonly sendForS: number;
+  /** What is under way so long after that is given up. */
+  readonly graceS: number;
   readonly timeoutMs: number;
   /** Ends the run: nothing more is sent, and what is under way counts as interrupted. */
   readonly signal: AbortSignal;
@@ -28,6 +29,17 @@ export interface LoadPlan {
   readonly onSent: (count: number) => void;
   readonly onEnd: (record: RequestRecord) => void;
 }
+
+/** A connection for each request, no limits, no listeners. */
+export const plainLoad = {
+  keepAlive: false,
+  maxInFlight: Infinity,
+  sendForS: Infinity,
+  graceS: Infinity,
+  timeoutMs: requestTimeoutMs,
+  onSent: () => {},
+  onEnd: () => {},
+} as const;
 
 /** How replies are read. */
 export interface ReplyFormat {
@@ -53,6 +65,12 @@ export interface ClientCost {
   readonly waitP50S: number;
   readonly waitP99S: number;
   readonly waitMaxS: number;
+}
+
+/** What a request says that was given up, after so long a wait or on Ctrl-C. */
+export function givenUp({ signal, graceS }: LoadPlan): Failure {
+  const when = signal.aborted ? "on request" : `${graceS} s after the time to send in`;
+  return { class: "interrupted", message: `given up ${when}` };
 }
 
 /** Sends all requests; `plan.onEnd` has been told of each when this resolves. */

@@ -1,12 +1,12 @@
 /**
  * What is kept of a run: a few numbers a request in columns, by index, and the gaps between tokens. Texts are not kept.
- * A million requests take 77 MB and their gaps at most 192 MB: the gaps beyond that are counted in a histogram.
+ * A million requests take 69 MB and their gaps at most 256 MB: the gaps beyond that are counted in a histogram.
  */
 import { statusOf, type Failure, type RequestRecord } from "./request.ts";
 import { Histogram, histogramError } from "./statistics/histogram.ts";
 import { Samples } from "./statistics/samples.ts";
 
-/** 128 MB of doubles, and half as much again at most while the list grows. */
+/** 128 MB of doubles, and as much again at most while the list grows. */
 const gapsKeptMax = 1 << 24;
 
 /** By place in this list: what the column `outcome` holds. */
@@ -22,73 +22,95 @@ export interface MeasurementOptions {
   readonly gapsKept?: number;
 }
 
-export class Measurements {
-  /** Requests that there may be; the length of every column. */
-  readonly planned: number;
-  readonly scheduledS: Float64Array;
-  readonly sentS: Float64Array;
+/** Columns by their names; all as long as the greatest index needs. */
+interface Columns {
+  scheduledS: Float64Array;
+  sentS: Float64Array;
   /** From the send; 0 without a token. */
-  readonly ttftS: Float64Array;
-  /** From the send. */
-  readonly latencyS: Float64Array;
-  readonly promptLen: Int32Array;
+  ttftS: Float64Array;
+  /** From the send to the last line of the reply. */
+  latencyS: Float64Array;
+  /** From the send to the end of the exchange. */
+  endedS: Float64Array;
+  /** Where the gaps begin in the list of all. */
+  gapsFrom: Float64Array;
+  promptLen: Int32Array;
   /** Tokens asked for. */
-  readonly outputLen: Int32Array;
+  outputLen: Int32Array;
   /** Tokens by the server's count; -1 without one. */
-  readonly reported: Int32Array;
-  readonly retokenized: Int32Array;
+  reported: Int32Array;
+  retokenized: Int32Array;
   /** Events that carried text. */
-  readonly events: Int32Array;
-  /** Sum of the gaps between events, without the time to the first. */
-  readonly gapSumS: Float64Array;
+  events: Int32Array;
+  outcome: Uint8Array;
+}
+
+function emptyColumns(length: number): Columns {
+  const doubles = (): Float64Array => new Float64Array(length);
+  const counts = (): Int32Array => new Int32Array(length);
+  return {
+    scheduledS: doubles(),
+    sentS: doubles(),
+    ttftS: doubles(),
+    latencyS: doubles(),
+    endedS: doubles(),
+    gapsFrom: doubles(),
+    promptLen: counts(),
+    outputLen: counts(),
+    reported: counts(),
+    retokenized: counts(),
+    events: counts(),
+    outcome: new Uint8Array(length),
+  };
+}
+
+interface Sized {
+  readonly byteLength: number;
+}
+
+export class Measurements {
   /** Failures by class, those that were given up included. */
   readonly failures: Record<string, number> = {};
   /** A message of each class. */
   readonly failureExamples: Record<string, string> = {};
   readonly options: MeasurementOptions;
-  readonly #outcome: Uint8Array;
-  readonly #gapsFrom: Float64Array;
   readonly #gapsKept: number;
+  #columns: Columns;
+  #length: number;
   /** Of successful requests, in order of ending. */
   #gaps = new Samples();
   #histogram: Histogram | null = null;
   #ended = 0;
 
-  constructor(planned: number, options: MeasurementOptions) {
-    const doubles = (): Float64Array => new Float64Array(planned);
-    const counts = (): Int32Array => new Int32Array(planned);
-    this.planned = planned;
+  /** @param expected Requests that there will be; Infinity where that is not known. */
+  constructor(expected: number, options: MeasurementOptions) {
+    this.#length = Number.isFinite(expected) ? expected : 1024;
+    this.#columns = emptyColumns(this.#length);
     this.options = options;
-    this.scheduledS = doubles();
-    this.sentS = doubles();
-    this.ttftS = doubles();
-    this.latencyS = doubles();
-    this.gapSumS = doubles();
-    this.promptLen = counts();
-    this.outputLen = counts();
-    this.reported = counts();
-    this.retokenized = counts();
-    this.events = counts();
-    this.#outcome = new Uint8Array(planned);
-    this.#gapsFrom = doubles();
     this.#gapsKept = options.gapsKept ?? gapsKeptMax;
+  }
+
+  /** What is known of each request, by its index. Valid until the next is added. */
+  get columns(): Readonly<Columns> {
+    return this.#columns;
   }
 
   /** Takes a request that has ended; `retokenized` is the length of its text in tokens. */
   add(record: RequestRecord, retokenized: number): void {
     const { index: i, itlsS, failure } = record;
-    const before = this.options.gapBeforeFirst ? Math.min(1, itlsS.length) : 0;
-    this.scheduledS[i] = record.scheduledS;
-    this.sentS[i] = record.sentS;
-    this.ttftS[i] = record.ttftS;
-    this.latencyS[i] = record.latencyS;
-    this.promptLen[i] = record.promptLen;
-    this.outputLen[i] = record.outputLen;
-    this.reported[i] = record.usage?.completionTokens ?? -1;
-    this.retokenized[i] = retokenized;
-    this.events[i] = record.ttftS > 0 ? itlsS.length - before + 1 : 0;
-    for (let k = before; k < itlsS.length; k++) this.gapSumS[i]! += itlsS[k]!;
-    this.#outcome[i] = outcomes.indexOf(this.#judge(record));
+    if (i >= this.#length) this.#growTo(Math.max(i + 1, 2 * this.#length));
+    const c = this.#columns;
+    c.scheduledS[i] = record.scheduledS;
+    c.sentS[i] = record.sentS;
+    c.ttftS[i] = record.ttftS;
+    c.latencyS[i] = record.latencyS;
+    c.endedS[i] = record.endedS;
+    c.promptLen[i] = record.promptLen;
+    c.outputLen[i] = record.outputLen;
+    c.reported[i] = record.usage?.completionTokens ?? -1;
+    c.retokenized[i] = retokenized;
+    c.events[i] = this.#eventsOf(record);
+    c.outcome[i] = outcomes.indexOf(this.#judge(record));
     this.#ended++;
     if (failure) this.#countFailure(failure);
     else this.#keepGaps(i, itlsS);
@@ -100,27 +122,34 @@ export class Measurements {
   }
 
   outcome(index: number): Outcome {
-    return outcomes[this.#outcome[index]!]!;
+    return outcomes[this.#columns.outcome[index]!]!;
   }
 
   /** Indices of requests with one of these outcomes, in order of sending. */
   indices(...wanted: readonly Outcome[]): Int32Array {
     const codes = wanted.map((outcome) => outcomes.indexOf(outcome));
-    const found = new Int32Array(this.planned);
+    const found = new Int32Array(this.#length);
     let count = 0;
-    for (let i = 0; i < this.planned; i++)
-      if (codes.includes(this.#outcome[i]!)) found[count++] = i;
+    this.#columns.outcome.forEach((code, i) => {
+      if (codes.includes(code)) found[count++] = i;
+    });
     return found.slice(0, count);
   }
 
-  /** Tokens of the reply: by the server's count, else by tokenizing its text. */
+  /**
+   * Tokens of the reply: by the server's count; else those asked for where each came as an event of its own; else by
+   * tokenizing its text, which need not give the tokens that made it.
+   */
   tokens(index: number): number {
-    return this.reported[index]! >= 0 ? this.reported[index]! : this.retokenized[index]!;
+    const { reported, retokenized, events, outputLen } = this.#columns;
+    if (reported[index]! >= 0) return reported[index]!;
+    const oneEach = this.options.exactOutput && events[index] === outputLen[index];
+    return oneEach ? outputLen[index]! : retokenized[index]!;
   }
 
   /** Gaps between events of bench_serving's rule that a request has. */
   gapCount(index: number): number {
-    return Math.max(0, this.events[index]! - (this.options.gapBeforeFirst ? 0 : 1));
+    return Math.max(0, this.#columns.events[index]! - (this.options.gapBeforeFirst ? 0 : 1));
   }
 
   /** All gaps of successes; in place of `gapsOf` where they were too many to be kept. */
@@ -135,23 +164,34 @@ export class Measurements {
 
   /** The gaps of a success; valid until the next is added. Empty where they went to the histogram. */
   gapsOf(index: number): Float64Array {
-    const from = this.#gapsFrom[index]!;
+    const from = this.#columns.gapsFrom[index]!;
     if (this.#histogram) return new Float64Array();
     return this.#gaps.values().subarray(from, from + this.gapCount(index));
   }
 
+  /** The gaps between events alone: without the time to the first, where that counts as a gap. */
+  ownGapsOf(index: number): Float64Array {
+    return this.gapsOf(index).subarray(this.options.gapBeforeFirst ? 1 : 0);
+  }
+
   /** Of all that grows with the run. */
   get byteLength(): number {
-    const columns = [this.scheduledS, this.sentS, this.ttftS, this.latencyS, this.gapSumS];
-    const counts = [this.promptLen, this.outputLen, this.reported, this.retokenized, this.events];
-    return [
-      ...columns,
-      ...counts,
-      this.#outcome,
-      this.#gapsFrom,
-      this.#gaps,
-      this.#histogram,
-    ].reduce((sum, part) => sum + (part?.byteLength ?? 0), 0);
+    const parts = [...Object.values(this.#columns), this.#gaps, this.#histogram];
+    return parts.reduce((sum: number, part: Sized | null) => sum + (part?.byteLength ?? 0), 0);
+  }
+
+  #growTo(length: number): void {
+    const grown = emptyColumns(length);
+    for (const [name, column] of Object.entries(this.#columns)) {
+      grown[name as keyof Columns].set(column as Float64Array);
+    }
+    this.#columns = grown;
+    this.#length = length;
+  }
+
+  #eventsOf({ ttftS, itlsS }: RequestRecord): number {
+    if (ttftS === 0) return 0;
+    return itlsS.length + (this.options.gapBeforeFirst ? 0 : 1);
   }
 
   #judge(record: RequestRecord): Outcome {
@@ -165,9 +205,9 @@ export class Measurements {
    * only what is a tenth short of what was asked for counts as short.
    */
   #isShort(i: number): boolean {
-    const asked = this.outputLen[i]!;
-    if (this.reported[i]! >= 0) return this.reported[i]! < asked;
-    return Math.max(this.events[i]!, this.retokenized[i]!) < 0.9 * asked;
+    const { outputLen, reported, retokenized, events } = this.#columns;
+    if (reported[i]! >= 0) return reported[i]! < outputLen[i]!;
+    return Math.max(events[i]!, retokenized[i]!) < 0.9 * outputLen[i]!;
   }
 
   #countFailure({ class: name, message }: Failure): void {
@@ -183,7 +223,7 @@ export class Measurements {
     }
     if (this.#histogram) this.#histogram.add(gapsS);
     else {
-      this.#gapsFrom[index] = this.#gaps.length;
+      this.#columns.gapsFrom[index] = this.#gaps.length;
       this.#gaps.append(gapsS);
     }
   }

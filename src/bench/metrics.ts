@@ -34,11 +34,11 @@ export interface Metrics {
 export function computeMetrics(m: Measurements, durationS: number): Metrics {
   const done = m.indices("ok", "short output");
   const sum = (column: Int32Array): number => done.reduce((total, i) => total + column[i]!, 0);
-  const totalInput = sum(m.promptLen);
-  const totalOutput = sum(m.outputLen);
-  const totalOutputRetokenized = sum(m.retokenized);
-  const latenciesS = pick(m.latencyS, done);
-  const many = done.filter((i) => m.outputLen[i]! > 1);
+  const totalInput = sum(m.columns.promptLen);
+  const totalOutput = sum(m.columns.outputLen);
+  const totalOutputRetokenized = sum(m.columns.retokenized);
+  const latenciesS = pick(m.columns.latencyS, done);
+  const many = done.filter((i) => m.columns.outputLen[i]! > 1);
   return {
     durationS,
     completed: done.length,
@@ -49,8 +49,10 @@ export function computeMetrics(m: Measurements, durationS: number): Metrics {
     inputThroughput: totalInput / durationS,
     outputThroughput: totalOutput / durationS,
     outputThroughputRetokenized: totalOutputRetokenized / durationS,
-    ttft: latencyFigures(pick(m.ttftS, done)),
-    tpot: latencyFigures(Float64Array.from(many, (i) => timePerOutputToken(m, i, m.outputLen[i]!))),
+    ttft: latencyFigures(pick(m.columns.ttftS, done)),
+    tpot: latencyFigures(
+      Float64Array.from(many, (i) => timePerOutputToken(m, i, m.columns.outputLen[i]!)),
+    ),
     itl: m.histogram ? histogramFigures(m.histogram) : latencyFigures(allGaps(m, done)),
     meanE2eLatencyMs: mean(latenciesS) * 1000,
     medianE2eLatencyMs: median(latenciesS) * 1000,
@@ -62,7 +64,7 @@ const pick = (column: Float64Array, indices: Int32Array): Float64Array =>
 
 /** Seconds a token after the first, of a reply of `tokens`. */
 export function timePerOutputToken(m: Measurements, index: number, tokens: number): number {
-  return (m.latencyS[index]! - m.ttftS[index]!) / (tokens - 1);
+  return (m.columns.latencyS[index]! - m.columns.ttftS[index]!) / (tokens - 1);
 }
 
 function allGaps(m: Measurements, indices: Int32Array): Float64Array {
@@ -113,8 +115,8 @@ export function computeLoadFigures(m: Measurements): LoadFigures {
   const ended = m.indices("ok", "short output", "failed", "incomplete");
   const done = m.indices("ok", "short output");
   const lagsMs = sendLagsMs(m, ended);
-  const first = ended.length > 0 ? m.sentS[ended[0]!]! : NaN;
-  const last = ended.length > 0 ? m.sentS[ended.at(-1)!]! : NaN;
+  const first = ended.length > 0 ? m.columns.sentS[ended[0]!]! : NaN;
+  const last = ended.length > 0 ? m.columns.sentS[ended.at(-1)!]! : NaN;
   return {
     sent: ended.length,
     failures: m.failures,
@@ -123,18 +125,21 @@ export function computeLoadFigures(m: Measurements): LoadFigures {
     lagP50Ms: median(lagsMs),
     lagP99Ms: percentile(lagsMs, 99),
     lagMaxMs: lagsMs.reduce((a, b) => Math.max(a, b), -Infinity),
-    withoutTokens: done.filter((i) => m.ttftS[i] === 0).length,
+    withoutTokens: done.filter((i) => m.columns.ttftS[i] === 0).length,
     serverOutputTokens: serverTokens(m, done),
   };
 }
 
 /** A send is never early; rounding may say so. */
 function sendLagsMs(m: Measurements, indices: Int32Array): Float64Array {
-  return Float64Array.from(indices, (i) => Math.max(0, m.sentS[i]! - m.scheduledS[i]!) * 1000);
+  return Float64Array.from(
+    indices,
+    (i) => Math.max(0, m.columns.sentS[i]! - m.columns.scheduledS[i]!) * 1000,
+  );
 }
 
 function serverTokens(m: Measurements, done: Int32Array): number | null {
-  const unknown = done.some((i) => m.reported[i]! < 0);
+  const unknown = done.some((i) => m.columns.reported[i]! < 0);
   if (unknown || done.length === 0) return null;
-  return done.reduce((total, i) => total + m.reported[i]!, 0);
+  return done.reduce((total, i) => total + m.columns.reported[i]!, 0);
 }

@@ -56,6 +56,8 @@ export interface RequestRecord {
   readonly ttftS: number;
   /** Up to the last line of the reply. */
   readonly latencyS: number;
+  /** Up to the end of the exchange, whatever it was. */
+  readonly endedS: number;
   /** Gaps between token events; in 0.2.7 the first is the time to first token. */
   readonly itlsS: readonly number[];
   readonly text: string;

@@ -1,39 +1,41 @@
 /** A whole benchmark: data set, warm-up, load at one rate or several, table and result line for each. */
-import { accessSync, constants, existsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { version } from "../version.ts";
-import { arrivalTimes, parseRateRange } from "./arrivals.ts";
+import { analyse, type Analysis } from "./analysis/analysis.ts";
+import { parseRateRange } from "./arrivals.ts";
 import type { RequestRate } from "./arrivals.ts";
 import { backendOf } from "./backends/index.ts";
 import type { Backend } from "./backends/index.ts";
+import { checkIds, checkOptions, checkWritable } from "./checks.ts";
 import { conversationsPath } from "./datasets/conversations.ts";
 import type { HubFile } from "./datasets/conversations.ts";
 import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
 import { exitCode, type ExitCode } from "../exit-code.ts";
 import { UserError, UsageError } from "../user-error.ts";
-import { Intake } from "./intake.ts";
-import { collectLoad, requestTimeoutMs, runLoad } from "./load.ts";
-import type { LoadPlan, LoadResult, PreparedRequest } from "./load.ts";
+import { scheduleOf } from "./load-shape.ts";
+import { plainLoad } from "./load.ts";
+import type { LoadPlan } from "./load.ts";
 import { computeLoadFigures, computeMetrics } from "./metrics.ts";
-import { Measurements } from "./measurements.ts";
+import { measure } from "./measure.ts";
+import type { Measurements } from "./measurements.ts";
 import type { LoadFigures, Metrics } from "./metrics.ts";
-import { asksForExactOutput } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
 import { NumpyRandom } from "./random/numpy.ts";
 import { PythonRandom } from "./random/python.ts";
-import * as jsonl from "./report/jsonl.ts";
+import { publishRun, publishRuns, type Publisher } from "./publish.ts";
+import { defaultOutputFile } from "./report/jsonl.ts";
 import { namespaceLine } from "./report/namespace.ts";
-import { Progress } from "./report/progress.ts";
 import { RecordsFile } from "./report/records.ts";
-import { loadTable, rateText, resultTable } from "./report/table.ts";
 import type { Range, RunFacts } from "./report/table.ts";
-import { failureText } from "./request.ts";
+import { Prompts } from "./prompts.ts";
 import type { RequestRecord } from "./request.ts";
-import { fetchModel, prepareRequests, targetOf } from "./target.ts";
+import type { PreparedRequest } from "./schedule.ts";
+import type { ServerFigures } from "./server-figures/figures.ts";
+import { ServerWatch } from "./server-figures/watch.ts";
+import { fetchModel, requestWriter, targetOf } from "./target.ts";
 import type { Target } from "./target.ts";
 import { resolveEndpoint } from "./transport/address.ts";
+import { flushCache, warmUp } from "./warm-up.ts";
 
 /** The world outside, so that a session or a test can stand in for the terminal. */
 export interface BenchIo {
@@ -57,8 +59,12 @@ export interface BenchIo {
 /** One rate's results. */
 export interface BenchRun {
   readonly rate: RequestRate;
+  readonly startedAt: string;
   readonly metrics: Metrics;
   readonly load: LoadFigures;
+  readonly analysis: Analysis;
+  /** null: the server told nothing of itself. */
+  readonly server: ServerFigures | null;
   readonly facts: RunFacts;
   readonly measurements: Measurements;
   /** Empty unless they were to be kept (`BenchIo.keepRecords`, --output-details). */
@@ -79,15 +85,16 @@ interface Bench {
   readonly io: BenchIo;
   readonly backend: Backend;
   readonly target: Target;
-  readonly model: string;
   readonly tokenizer: Tokenizer;
   readonly dataset: Dataset;
   readonly prepared: readonly PreparedRequest[];
+  /** A request of the data set as new to the server. */
+  readonly renewed: (index: number, round: number) => PreparedRequest;
   readonly numpy: NumpyRandom;
-  readonly outputFile: string;
+  readonly publisher: Publisher;
   readonly recordsFile: RecordsFile | null;
-  /** So far: runs, and result lines that could not be written. */
-  readonly counts: { runs: number; unwritten: number };
+  /** So far. */
+  runs: number;
 }
 
 /** Runs a benchmark. @throws UserError for mistakes of the user and a server that cannot be used. */
@@ -98,15 +105,16 @@ export async function runBench(options: BenchOptions, io: BenchIo): Promise<Benc
     return null; // interrupted while it waited for something
   });
   const runs: BenchRun[] = [];
-  for (const rate of rates) {
-    const run = bench && !io.signal.aborted ? await runRate(bench, rate) : null;
-    if (!run) break;
-    runs.push(run);
+  try {
+    for (const rate of rates) {
+      if (bench && !io.signal.aborted) runs.push(...(await runRate(bench, rate)));
+    }
+  } finally {
+    bench?.recordsFile?.close();
   }
-  bench?.recordsFile?.close();
-  const outputFile = bench && runs.length > 0 ? bench.outputFile : null;
+  const outputFile = bench && runs.length > 0 ? bench.publisher.outputFile : null;
   if (io.signal.aborted) return { exitCode: exitCode.interrupted, runs, outputFile };
-  const unwritten = (bench?.counts.unwritten ?? 0) + (bench?.recordsFile?.lost ?? 0);
+  const unwritten = (bench?.publisher.unwritten ?? 0) + (bench?.recordsFile?.lost ?? 0);
   const failed = unwritten > 0 || runs.some((run) => run.metrics.completed === 0);
   return { exitCode: failed ? exitCode.failure : exitCode.success, runs, outputFile };
 }
@@ -121,7 +129,7 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   const python = new PythonRandom(options.seed);
   const numpy = new NumpyRandom(options.seed);
   checkOptions(options, backend);
-  const outputFile = options.outputFile ?? jsonl.defaultOutputFile(options, new Date());
+  const outputFile = options.outputFile ?? defaultOutputFile(options, new Date());
   checkWritable("--output-file", outputFile);
   if (options.recordsFile !== null) checkWritable("--records", options.recordsFile);
   const named = targetOf(options, backend);
@@ -137,65 +145,22 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   if (dataset.requests.length === 0) {
     throw new UserError(`The data set (${dataset.source}) gives no request; nothing to send.`);
   }
-  if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(dataset));
-  const prepared = prepareRequests(target, backend, dataset.requests, model, options);
+  checkIds(dataset, options);
+  const prompts = new Prompts(dataset, tokenizer, options);
+  const writeOut = requestWriter(target, backend, model, options);
+  const prepared = dataset.requests.map((_, index) => writeOut(prompts.request(index, 0)));
+  const renewed = (index: number, round: number) => writeOut(prompts.request(index, round));
+  if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(prepared));
   const recordsFile =
     options.recordsFile === null ? null : new RecordsFile(options.recordsFile, note);
-  const counts = { runs: 0, unwritten: 0 };
-  return {
-    options,
-    io,
-    backend,
-    target,
-    model,
-    tokenizer,
-    dataset,
-    prepared,
-    numpy,
-    outputFile,
-    recordsFile,
-    counts,
-  };
+  const publisher = { options, io, model, outputFile, unwritten: 0 };
+  const made = { tokenizer, dataset, prepared, renewed, numpy };
+  return { options, io, backend, target, ...made, publisher, recordsFile, runs: 0 };
 }
 
 const chatTemplateWarning =
   "\nWARNING It is recommended to use the `Chat` or `Instruct` model for benchmarking.\n" +
   "Because when the tokenizer counts the output tokens, if there is gibberish, it might count incorrectly.\n\n";
-
-function checkOptions(options: BenchOptions, backend: Backend): void {
-  if (options.numPrompts < 1)
-    throw new UsageError(`--num-prompts: ${options.numPrompts} is not above 0.`);
-  if (!(options.requestRate.perSecond > 0)) {
-    throw new UsageError(
-      `--request-rate: ${options.requestRate.perSecond} is not above 0; 'inf' sends all at once.`,
-    );
-  }
-  if (!backend.authorized && options.model === null) {
-    throw new UsageError(
-      `Please provide a model using \`--model\` when using \`${options.backend}\` backend.`,
-    );
-  }
-  if (!backend.takesIds && options.datasetName === "random-ids") {
-    throw new UsageError(
-      `--dataset-name: random-ids sends token ids, which the ${options.backend} backend does not take; use random.`,
-    );
-  }
-}
-
-/** Before the run, so that a mistyped folder does not cost an hour's figures. */
-function checkWritable(flag: string, path: string): void {
-  const exists = existsSync(path);
-  try {
-    accessSync(exists ? path : dirname(path), constants.W_OK);
-  } catch (error) {
-    throw new UserError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  if (exists && statSync(path).isDirectory()) {
-    throw new UserError(`${flag}: '${path}' is a folder; expected a file.`);
-  }
-}
 
 async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
   try {
@@ -210,128 +175,91 @@ async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
   }
 }
 
-function tokenTotals({ requests }: Dataset): string {
-  const input = requests.reduce((sum, request) => sum + request.promptLen, 0);
-  const output = requests.reduce((sum, request) => sum + request.outputLen, 0);
+function tokenTotals(prepared: readonly PreparedRequest[]): string {
+  const input = prepared.reduce((sum, { request }) => sum + request.promptLen, 0);
+  const output = prepared.reduce((sum, { request }) => sum + request.outputLen, 0);
   return `#Input tokens: ${input}\n#Output tokens: ${output}\n`;
 }
 
+/** All runs at a rate, as far as they went. */
+async function runRate(bench: Bench, rate: RequestRate): Promise<readonly BenchRun[]> {
+  const runs: BenchRun[] = [];
+  for (let i = 0; i < bench.options.numRuns && !bench.io.signal.aborted; i++) {
+    const run = await runOnce(bench, rate);
+    if (!run) break;
+    await publishRun(bench.publisher, run, runs);
+    if (foundCached(bench, run.server)) bench.io.stderr(cachedNote(run.server!.cacheHitRate!));
+    runs.push(run);
+  }
+  publishRuns(bench.publisher, runs);
+  return runs;
+}
+
 /** null: interrupted before the measurement began. */
-async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
-  const { options, io, dataset, prepared } = bench;
-  const dueS = arrivalTimes(rate, prepared.length, bench.numpy);
-  io.stdout("Starting initial single prompt test run...\n");
-  await warmUp(bench);
-  if (io.signal.aborted) return null;
-  io.stdout("Initial test run completed. Starting main benchmark run...\n");
+async function runOnce(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
+  const { options, io, dataset, prepared, tokenizer, recordsFile } = bench;
+  const schedule = scheduleOf(options, rate, prepared, bench.numpy, bench.renewed);
+  if (options.warmupRequests > 0) {
+    io.stdout("Starting initial single prompt test run...\n");
+    await warmUp(loadPlan(bench), prepared[0]!, options.warmupRequests);
+    if (io.signal.aborted) return null;
+    io.stdout("Initial test run completed. Starting main benchmark run...\n");
+  }
+  if (options.flushCache) await flushCache(options, io.signal);
+  const watch = await ServerWatch.start(options);
   const startedAt = new Date().toISOString();
-  const { measurements, records, durationS } = await measure(bench, dueS, startedAt);
-  const metrics = computeMetrics(measurements, durationS);
-  const load = computeLoadFigures(measurements);
+  const plan = {
+    ...loadPlan(bench),
+    schedule,
+    sendForS: options.duration ?? Infinity,
+    graceS: options.duration === null ? Infinity : options.gracePeriod,
+  };
+  const label = { run: ++bench.runs, startedAt };
+  const keep = options.outputDetails || io.keepRecords === true;
+  const how = { options, screen: io, tokenizer, recordsFile, label, keep };
+  const { measurements, records, ...result } = await measure(plan, how);
+  const server = await watch.stop();
   const facts = {
     dataset: dataset.source,
-    planned: prepared.length,
+    planned: Number.isFinite(schedule.count) ? schedule.count : measurements.ended,
     interrupted: io.signal.aborted,
-    inputLens: rangeOf(dataset.requests.map((request) => request.promptLen)),
-    outputLens: rangeOf(dataset.requests.map((request) => request.outputLen)),
+    inputLens: rangeOf(prepared.map(({ request }) => request.promptLen)),
+    outputLens: rangeOf(prepared.map(({ request }) => request.outputLen)),
   };
-  if (metrics.completed === 0 && !facts.interrupted) {
-    io.stderr(
-      `All requests failed at request rate ${rateText(rate)}. ` +
-        "This is likely due to a misconfiguration on the benchmark arguments.\n",
-    );
-  }
-  io.stdout(resultTable(options.backend, rate, metrics) + loadTable(facts, load));
-  const identity = {
-    servebench: version,
-    compat: options.compat,
-    model: bench.model,
-    started_at: startedAt,
-  };
-  const line = jsonl.resultLine(
-    jsonl.resultFields(options, rate, metrics),
-    jsonl.furtherFields(identity, metrics, facts, load),
-    options.labels,
-    options.outputDetails ? jsonl.detailFields(records) : {},
-  );
-  const run = { rate, metrics, load, facts, measurements, records };
-  if (io.keepLine) await io.keepLine(line, run);
-  else writeResult(bench, line);
-  return run;
+  const metrics = computeMetrics(measurements, result.durationS);
+  const load = computeLoadFigures(measurements);
+  const analysis = analyse(measurements, result, load, options);
+  return { rate, startedAt, metrics, load, analysis, server, facts, measurements, records };
 }
+
+/** More than the warm-up and the first token of every prompt explain. */
+const cachedShare = 0.05;
+
+/** Whether the server knew prompts that are meant to be new to it. */
+function foundCached({ dataset }: Bench, server: ServerFigures | null): boolean {
+  return !dataset.sharesPrefixes && (server?.cacheHitRate ?? 0) > cachedShare;
+}
+
+const cachedNote = (rate: number): string =>
+  `Note: ${(100 * rate).toFixed(1)} % of the prompt tokens came from the server's prefix cache. The same --seed makes ` +
+  "the same prompts in every run; --salt random makes them new, --flush-cache empties the cache.\n";
 
 function rangeOf(values: readonly number[]): Range {
-  return { min: Math.min(...values), max: Math.max(...values) };
+  const range = { min: Infinity, max: -Infinity };
+  for (const value of values) {
+    range.min = Math.min(range.min, value);
+    range.max = Math.max(range.max, value);
+  }
+  return range;
 }
 
-function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "requests" | "dueS"> {
+function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "schedule"> {
   return {
+    ...plainLoad,
     endpoint: target.endpoint,
     format: { newReader: () => backend.newReader(options), textPath: backend.textPath },
-    timeoutMs: requestTimeoutMs,
+    keepAlive: options.connection === "keep-alive",
+    maxInFlight: options.maxConcurrency ?? Infinity,
     signal: io.signal,
-    onSent: () => {},
-    onEnd: () => {},
   };
-}
-
-/** Request 0, whole and alone, as in bench_serving. Throws a UserError when it fails. */
-async function warmUp(bench: Bench): Promise<void> {
-  const requests = bench.prepared.slice(0, 1);
-  const { records } = await collectLoad({
-    ...loadPlan(bench),
-    requests,
-    dueS: new Float64Array(1),
-  });
-  const failure = records[0]?.failure;
-  if (!failure || failure.class === "interrupted") return;
-  throw new UserError(
-    "Initial test run failed - Please make sure benchmark arguments are correctly specified. " +
-      `Error: ${failureText(failure)}`,
-  );
-}
-
-interface Measured extends LoadResult {
-  readonly measurements: Measurements;
-  readonly records: readonly RequestRecord[];
-}
-
-async function measure(bench: Bench, dueS: Float64Array, startedAt: string): Promise<Measured> {
-  const { options, io, prepared, recordsFile, tokenizer } = bench;
-  const measurements = new Measurements(prepared.length, {
-    gapBeforeFirst: options.compat === "0.2.7",
-    exactOutput: asksForExactOutput(options),
-  });
-  const label = { run: ++bench.counts.runs, startedAt };
-  const intake = new Intake({
-    measurements,
-    countTokens: (text) => tokenizer.encode(text, { addSpecialTokens: false }).length,
-    records: recordsFile && { file: recordsFile, label },
-    keep: options.outputDetails || io.keepRecords === true,
-  });
-  const progress = new Progress(prepared.length, io, !options.disableTqdm);
-  const result = await runLoad({
-    ...loadPlan(bench),
-    requests: prepared,
-    dueS,
-    onSent: (count) => (progress.sent = count),
-    onEnd: (record) => {
-      intake.take(record);
-      progress.ended++;
-      if (record.failure) progress.failed++;
-    },
-  });
-  progress.close();
-  return { ...result, measurements, records: intake.finish() };
-}
-
-/** The line is printed where it cannot be written: nothing that was measured is lost. */
-function writeResult({ io, outputFile, counts }: Bench, line: string): void {
-  try {
-    jsonl.appendLine(outputFile, line);
-  } catch (error) {
-    counts.unwritten++;
-    io.stderr(`--output-file: cannot write '${outputFile}': ${(error as Error).message}\n`);
-    io.stdout(`The line that could not be written:\n${line}\n`);
-  }
 }

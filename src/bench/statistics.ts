@@ -47,7 +47,11 @@ export function median(x: ArrayLike<number>): number {
 
 /** The value below which `percent` of the values lie, interpolated linearly. */
 export function percentile(x: ArrayLike<number>, percent: number): number {
-  const sorted = Float64Array.from(x).sort();
+  return percentileOfSorted(Float64Array.from(x).sort(), percent);
+}
+
+/** The same of values in ascending order. */
+export function percentileOfSorted(sorted: Float64Array, percent: number): number {
   if (sorted.length === 0) return NaN;
   const position = (sorted.length - 1) * (percent / 100);
   const index = Math.floor(position);

@@ -94,6 +94,27 @@ export function restOf(spec: Flag<readonly string[]>): Flag<readonly string[] | 
   return { ...spec, default: null, repeated: true };
 }
 
+/** A list with commas. `parseItem` throws a UsageError that completes the sentence "--name: ...". */
+export function commaListFlag<T>(
+  help: string,
+  parseItem: (text: string) => T,
+  more: Common & { placeholder?: string } = {},
+): Flag<readonly T[] | null> {
+  const parse = (text: string): readonly T[] =>
+    text.split(",").map((item) => parseItem(item.trim()));
+  return flag<readonly T[] | null>(help, more.placeholder ?? "LIST", null, parse, more);
+}
+
+/** Words up to the next flag. `parseItem` as above. */
+export function wordListFlag<T>(
+  help: string,
+  parseItem: (text: string) => T,
+  more: Common & { placeholder?: string } = {},
+): Flag<readonly T[]> {
+  const placeholder = more.placeholder ?? "[X ...]";
+  return flag<readonly T[]>(help, placeholder, [], parseItem, { ...more, variadic: true });
+}
+
 export function intsFlag(help: string, more: Common & Ranged = {}): Flag<readonly number[]> {
   const { parse } = intFlag(help, more);
   return flag<readonly number[]>(help, "[N ...]", [], parse, { ...more, variadic: true });

@@ -14,6 +14,8 @@ export interface NetClientOptions {
   readonly keepAlive: boolean;
   /** Requests under way at once; those that are due wait in order. Infinity: no limit. */
   readonly maxInFlight: number;
+  /** After so long nothing more is sent; what was still to be comes back as unsent. Infinity: no end. */
+  readonly sendForMs: number;
   /** Of a whole exchange. */
   readonly timeoutMs: number;
   /** Where the generated text lies in an event: `choices.0.text`. */
@@ -31,6 +33,7 @@ const outcomes = [
   "timeout",
   "interrupted",
   "no memory",
+  "unsent",
 ] as const;
 export type NetOutcome = (typeof outcomes)[number];
 
@@ -93,6 +96,9 @@ export class NetClient {
       threads: options.threads,
       keep_alive: Number(options.keepAlive),
       max_in_flight: Number.isFinite(options.maxInFlight) ? options.maxInFlight : 0,
+      send_for_ms: Number.isFinite(options.sendForMs)
+        ? Math.max(1, Math.round(options.sendForMs))
+        : 0,
       timeout_ms: options.timeoutMs,
       text: options.textPath,
     });

@@ -67,6 +67,7 @@ export function requestRecord(more: Partial<RequestRecord> = {}): RequestRecord 
     firstByteS: null,
     ttftS: 0.1,
     latencyS: 0.1,
+    endedS: 0.1,
     itlsS: [],
     text: " a",
     usage: null,

@@ -10,8 +10,9 @@ import { runtime } from "../../runtime/index.ts";
 import { UserError } from "../../user-error.ts";
 import { arrivalTimes } from "../arrivals.ts";
 import { backendOf } from "../backends/index.ts";
-import { collectLoad, requestTimeoutMs } from "../load.ts";
+import { collectLoad, plainLoad } from "../load.ts";
 import { defaultOptions } from "../options.ts";
+import { onceEach } from "../schedule.ts";
 import { NumpyRandom } from "../random/numpy.ts";
 import { median, percentile } from "../statistics.ts";
 import { postBytes } from "../transport/http.ts";
@@ -156,16 +157,16 @@ async function measureOurs(
   const before = cpuS();
   const result = await collectLoad({
     endpoint: { host: "127.0.0.1", port, tls: false },
-    requests: Array.from({ length: streams }, () => prepared),
-    dueS,
+    ...plainLoad,
+    schedule: onceEach(
+      Array.from({ length: streams }, () => prepared),
+      dueS,
+    ),
     format: {
       newReader: () => backend.newReader(defaultOptions),
       textPath: backend.textPath,
     },
-    timeoutMs: requestTimeoutMs,
     signal,
-    onSent: () => {},
-    onEnd: () => {},
   });
   return figures(result, scenario, cpuS() - before);
 }

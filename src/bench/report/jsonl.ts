@@ -121,6 +121,7 @@ export const resultLine = (...parts: readonly Fields[]): string =>
 export function defaultOutputFile(options: BenchOptions, now: Date): string {
   const date = [now.getMonth() + 1, now.getDate()].map((n) => String(n).padStart(2, "0")).join("");
   const { backend, numPrompts, datasetName, randomInputLen, randomOutputLen } = options;
-  const data = datasetName === "sharegpt" ? "sharegpt" : `${randomInputLen}_${randomOutputLen}`;
+  const hasLengths = datasetName.startsWith("random");
+  const data = hasLengths ? `${randomInputLen}_${randomOutputLen}` : datasetName;
   return `${backend}_${date}_${numPrompts}_${data}.jsonl`;
 }

@@ -37,6 +37,7 @@ export function recordLine(record: RequestRecord, retokenized: number, label: Ru
     firstByteS: record.firstByteS,
     ttftS: record.ttftS,
     latencyS: record.latencyS,
+    endedS: record.endedS,
     latencyFromScheduledS: record.latencyS + Math.max(0, sentS - scheduledS),
     itlsS: record.itlsS,
     text: record.text,
@@ -63,20 +64,15 @@ export class RecordsFile {
   add(line: string): void {
     this.#lines.push(line);
     this.#chars += line.length;
-    if (this.#chars >= batchChars) this.#write();
+    if (this.#chars >= batchChars) this.flush();
   }
 
   /** Writes what has waited for long enough. */
   flushDue(): void {
-    if (performance.now() - this.#writtenMs >= batchMs) this.#write();
+    if (performance.now() - this.#writtenMs >= batchMs) this.flush();
   }
 
-  close(): void {
-    this.#write();
-    this.#file?.close();
-  }
-
-  #write(): void {
+  flush(): void {
     const lines = this.#lines;
     this.#lines = [];
     this.#chars = 0;
@@ -84,6 +80,11 @@ export class RecordsFile {
     if (lines.length === 0) return;
     const file = this.#file;
     if (!file || this.#try(() => (file.append(lines), true)) === null) this.lost += lines.length;
+  }
+
+  close(): void {
+    this.flush();
+    this.#file?.close();
   }
 
   /** null when it failed: then the file is given up. */

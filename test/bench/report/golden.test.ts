@@ -44,6 +44,7 @@ function record(output: Output, index: number): RequestRecord {
     firstByteS: null,
     ttftS: output.ttft,
     latencyS: output.latency,
+    endedS: output.latency,
     itlsS: output.itl,
     text: " hello".repeat(output.generated_tokens),
     usage: null,

@@ -85,7 +85,8 @@ async function endedBy(signal: "SIGINT" | "SIGKILL", name: string) {
   const words = [script, String(server.port), records, join(folder, "out"), "20000"];
   const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(child, "exit");
-  while (!existsSync(records) || linesOf(records).length < 3) await Bun.sleep(20);
+  const isWritten = () => existsSync(records) && linesOf(records).length >= 3;
+  while (child.exitCode === null && !isWritten()) await Bun.sleep(20);
   child.kill(signal);
   const [exitCode] = (await ended) as [number | null];
   return { exitCode, lines: linesOf(records) };
