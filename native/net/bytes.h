@@ -26,6 +26,7 @@ struct Bytes {
     return at;
   }
   bool append(const void* bytes, size_t count) {
+    if (count == 0) return true;
     uint8_t* at = grow(count);
     if (at) memcpy(at, bytes, count);
     return at != nullptr;

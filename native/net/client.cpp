@@ -36,6 +36,7 @@ struct ClientOptions {
   int threads;
   bool keep_alive;
   int max_in_flight;
+  int64_t send_for_ns;  // 0: no end
   int64_t timeout_ns;
   Path text;
 };
@@ -262,6 +263,7 @@ class Worker {
 
   // True when a burst was cut short.
   bool send_due() {
+    if (time_is_up()) hand_back_unsent();
     for (int sends = 0; sends < kBurst; sends++) {
       if (!waiting_.first) {
         if (!is_due()) return false;
@@ -276,6 +278,15 @@ class Worker {
       if (!waiting_.first) __atomic_store_n(&has_waiting_, false, __ATOMIC_RELEASE);
     }
     return true;
+  }
+
+  bool time_is_up() {
+    int64_t send_for = shared_->options.send_for_ns;
+    return send_for > 0 && start() > 0 && now_ns() - start() >= send_for;
+  }
+  void hand_back_unsent() {
+    while (!schedule_.empty()) finish(schedule_.pop(), SN_UNSENT);
+    for (Exchange* exchange; (exchange = waiting_.pop());) finish(exchange, SN_UNSENT);
   }
 
   int64_t start() const { return __atomic_load_n(&shared_->start, __ATOMIC_ACQUIRE); }
@@ -520,10 +531,11 @@ int parse_address(const char* text, int port, ClientOptions* options) {
 
 int parse_options(const char* text, ClientOptions* options) {
   sb::Options given;
-  int port = 0, threads = 1, keep_alive = 0, in_flight = 0, timeout_ms = INT32_MAX;
+  int port = 0, threads = 1, keep_alive = 0, in_flight = 0, send_for_ms = 0, timeout_ms = INT32_MAX;
   if (given.parse(text) < 0 || given.take_int("port", 1, 65535, &port) < 0 ||
       given.take_int("threads", 1, 64, &threads) < 0 || given.take_int("keep_alive", 0, 1, &keep_alive) < 0 ||
       given.take_int("max_in_flight", 0, INT32_MAX, &in_flight) < 0 ||
+      given.take_int("send_for_ms", 0, INT32_MAX, &send_for_ms) < 0 ||
       given.take_int("timeout_ms", 1, INT32_MAX, &timeout_ms) < 0 ||
       parse_address(given.take_text("address"), port, options) < 0) {
     return -1;
@@ -535,6 +547,7 @@ int parse_options(const char* text, ClientOptions* options) {
   options->threads = threads;
   options->keep_alive = keep_alive == 1;
   options->max_in_flight = in_flight;
+  options->send_for_ns = (int64_t)send_for_ms * 1000000;
   options->timeout_ns = (int64_t)timeout_ms * 1000000;
   return given.refuse_rest();
 }

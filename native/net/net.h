@@ -28,6 +28,8 @@ SN_API int32_t sn_error(char* out, int32_t capacity);
  *   threads=1              network threads
  *   keep_alive=0           1: connections are used again
  *   max_in_flight=0        requests under way at once, 0 for no limit; those that are due wait in order
+ *   send_for_ms=0          so long after the start nothing more is sent: what was still to be is handed back as
+ *                          SN_UNSENT, at the latest when what is under way has ended; 0 for no end
  *   timeout_ms=N           for a whole exchange, from its send
  *   text=PATH              where the generated text lies in an event, for example choices.0.text
  */
@@ -49,7 +51,8 @@ enum sn_failure {
   SN_MALFORMED = 5,   /* not HTTP; the entries are the sentence that says why */
   SN_TIMEOUT = 6,
   SN_INTERRUPTED = 7,
-  SN_NO_MEMORY = 8
+  SN_NO_MEMORY = 8,
+  SN_UNSENT = 9       /* the time to send in was over */
 };
 
 /* Places in the summary of an exchange. Times that did not come are negative. */
@@ -102,7 +105,7 @@ SN_API int32_t sn_client_close(int32_t client);
  * Listens and starts the server's thread. `options`:
  *   address=127.0.0.1 port=0   0 takes any free port
  *   ttft_us=0 itl_us=0         from the whole request to the first event, and between events
- *   tokens=0                   events of a reply; 0: as many as the request asks for (max_tokens, max_new_tokens)
+ *   tokens=0                   events of a reply; 0: as many as the request asks for (max_tokens, n_predict, ...)
  *   per_write=1                events that go out together
  *   lockstep=0                 1: all streams send at the same instants, multiples of itl_us
  *   seed=0                     of the failures; each of the following is requests of a thousand:

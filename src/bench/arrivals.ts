@@ -3,6 +3,8 @@
  * neither rates nor distributions.
  */
 import { UsageError } from "../user-error.ts";
+import type { RampStrategy } from "./options.ts";
+import { gamma } from "./random/gamma.ts";
 
 /** Requests per second. `integer` is how Python would hold it, and so print it: 2, not 2.0. */
 export interface RequestRate {
@@ -31,6 +33,75 @@ export function arrivalTimes(rate: RequestRate, count: number, gaps: GapSource):
     elapsedS += gaps.exponential(scale);
   }
   return dueS;
+}
+
+/** How requests arrive. */
+export interface Arrivals {
+  readonly rate: RequestRate;
+  /**
+   * Shape of the gamma distribution of gaps, as of vLLM: 1 is a Poisson process, less comes in bursts, more is more
+   * even, Infinity is constant.
+   */
+  readonly burstiness: number;
+  /** In place of the rate. */
+  readonly ramp: Ramp | null;
+}
+
+/** A rate that goes from one value to another: in equal steps, or in equal proportions. */
+export interface Ramp {
+  readonly strategy: RampStrategy;
+  readonly startPerSecond: number;
+  readonly endPerSecond: number;
+}
+
+/** Where the random numbers come from: numpy's for what bench_serving draws too, ours for the rest. */
+export interface Draws {
+  readonly gaps: GapSource;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** Due times of `count` requests, ascending, the first at 0. A ramp goes from the first request to the last, as vLLM's. */
+export function countedTimes(arrivals: Arrivals, count: number, draws: Draws): Float64Array {
+  const { rate, ramp, burstiness } = arrivals;
+  if (ramp === null && burstiness === 1) return arrivalTimes(rate, count, draws.gaps);
+  const next = gapAfter(arrivals, draws);
+  const dueS = new Float64Array(count);
+  for (let i = 1; i < count; i++) dueS[i] = dueS[i - 1]! + next(i / (count - 1));
+  return dueS;
+}
+
+/**
+ * Due times before `durationS`, the first at 0; null at an infinite rate, where there is always one more. A ramp goes
+ * from the beginning to the end of the time.
+ */
+export function timesWithin(
+  arrivals: Arrivals,
+  durationS: number,
+  draws: Draws,
+): Float64Array | null {
+  if (arrivals.ramp === null && arrivals.rate.perSecond === Infinity) return null;
+  const next = gapAfter(arrivals, draws);
+  const dueS: number[] = [];
+  for (let at = 0; at < durationS; at += next(at / durationS)) dueS.push(at);
+  return Float64Array.from(dueS);
+}
+
+/** Draws a gap, where `progress` of the run, from 0 to 1, is behind. */
+function gapAfter({ rate, ramp, burstiness }: Arrivals, { gaps, random }: Draws) {
+  return (progress: number): number => {
+    const meanS = 1 / (ramp ? rampRate(ramp, progress) : rate.perSecond);
+    if (burstiness === 1) return gaps.exponential(meanS);
+    if (burstiness === Infinity || meanS === 0) return meanS;
+    return gamma(burstiness, meanS / burstiness, random);
+  };
+}
+
+export function rampRate(
+  { strategy, startPerSecond: from, endPerSecond: to }: Ramp,
+  progress: number,
+): number {
+  return strategy === "linear" ? from + (to - from) * progress : from * (to / from) ** progress;
 }
 
 /**

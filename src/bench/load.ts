@@ -1,26 +1,27 @@
 /** The send loop: requests out on schedule, one record a request back. */
 import { isIP } from "node:net";
 import type { ConnectOptions } from "../runtime/index.ts";
-import type { BenchRequest, RequestRecord } from "./request.ts";
+import type { Failure, RequestRecord } from "./request.ts";
 import type { ReplyReader } from "./backends/index.ts";
+import type { Schedule } from "./schedule.ts";
 import { sendNative } from "./transport/native.ts";
 import { sendPlain } from "./transport/plain.ts";
 
 /** bench_serving gives up a request after six hours. */
 export const requestTimeoutMs = 6 * 60 * 60 * 1000;
 
-/** A request with its bytes ready, so that nothing is encoded while the clock runs. */
-export interface PreparedRequest {
-  readonly request: BenchRequest;
-  readonly bytes: Uint8Array;
-}
-
 export interface LoadPlan {
   readonly endpoint: ConnectOptions;
-  readonly requests: readonly PreparedRequest[];
-  /** Seconds from the start, ascending, one a request. */
-  readonly dueS: Float64Array;
+  readonly schedule: Schedule;
   readonly format: ReplyFormat;
+  /** Connections are used again; else each request has one of its own. */
+  readonly keepAlive: boolean;
+  /** Requests under way at once. Those that are due wait in order; the wait shows as lag. */
+  readonly maxInFlight: number;
+  /** After so long nothing more is sent. */
+  readonly sendForS: number;
+  /** What is under way so long after that is given up. */
+  readonly graceS: number;
   readonly timeoutMs: number;
   /** Ends the run: nothing more is sent, and what is under way counts as interrupted. */
   readonly signal: AbortSignal;
@@ -28,6 +29,17 @@ export interface LoadPlan {
   readonly onSent: (count: number) => void;
   readonly onEnd: (record: RequestRecord) => void;
 }
+
+/** A connection for each request, no limits, no listeners. */
+export const plainLoad = {
+  keepAlive: false,
+  maxInFlight: Infinity,
+  sendForS: Infinity,
+  graceS: Infinity,
+  timeoutMs: requestTimeoutMs,
+  onSent: () => {},
+  onEnd: () => {},
+} as const;
 
 /** How replies are read. */
 export interface ReplyFormat {
@@ -37,15 +49,52 @@ export interface ReplyFormat {
 }
 
 export interface LoadResult {
-  /** In order of sending; fewer than the requests when interrupted. */
-  readonly records: readonly RequestRecord[];
   readonly durationS: number;
   /** When the clock was started, in ns of CLOCK_MONOTONIC; NaN where that clock is not to be had. */
   readonly startNs: number;
+  /** null where no native thread sent. */
+  readonly client: ClientCost | null;
 }
 
+/** What sending and reading took. */
+export interface ClientCost {
+  readonly threads: number;
+  /** Of all network threads. */
+  readonly cpuS: number;
+  /** How long bytes may have lain ready before they were read and stamped. */
+  readonly waitP50S: number;
+  readonly waitP99S: number;
+  readonly waitMaxS: number;
+}
+
+/** What a request says that was given up, after so long a wait or on Ctrl-C. */
+export function givenUp({ signal, graceS }: LoadPlan): Failure {
+  const when = signal.aborted ? "on request" : `${graceS} s after the time to send in`;
+  return { class: "interrupted", message: `given up ${when}` };
+}
+
+/** When a request was to be sent. Where there is always one more, each is due as soon as there is a place for it. */
+export function scheduledS({ schedule }: LoadPlan, index: number, sentS: number): number {
+  return schedule.count === Infinity ? sentS : schedule.dueS(index);
+}
+
+/** Sends all requests; `plan.onEnd` has been told of each when this resolves. */
 export function runLoad(plan: LoadPlan): Promise<LoadResult> {
   // A host name is left only where no address of it can be reached; with TLS it is what the certificate is for.
   const { tls, host } = plan.endpoint;
   return tls || isIP(host) === 0 ? sendPlain(plan) : sendNative(plan);
+}
+
+/** A load that is small enough to be kept whole: all its records, in order of sending. */
+export async function collectLoad(
+  plan: LoadPlan,
+  send = runLoad,
+): Promise<LoadResult & { readonly records: readonly RequestRecord[] }> {
+  const records: RequestRecord[] = [];
+  const onEnd = (record: RequestRecord): void => {
+    records.push(record);
+    plan.onEnd(record);
+  };
+  const result = await send({ ...plan, onEnd });
+  return { ...result, records: records.toSorted((a, b) => a.index - b.index) };
 }

@@ -1,7 +1,15 @@
 /** The figures of a run, computed as bench_serving computes them, and those that it leaves out. */
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { RequestRecord } from "./request.ts";
-import { mean, median, percentile, standardDeviation } from "./statistics.ts";
+import type { Measurements } from "./measurements.ts";
+import type { Histogram } from "./statistics/histogram.ts";
+import { Samples } from "./statistics/samples.ts";
+import {
+  mean,
+  median,
+  medianOfSorted,
+  percentile,
+  percentileOfSorted,
+  standardDeviation,
+} from "./statistics.ts";
 
 /** Milliseconds. */
 export interface LatencyFigures {
@@ -30,20 +38,14 @@ export interface Metrics {
   readonly medianE2eLatencyMs: number;
 }
 
-export function computeMetrics(
-  records: readonly RequestRecord[],
-  durationS: number,
-  tokenizer: Pick<Tokenizer, "encode">,
-): Metrics {
-  const done = records.filter((record) => record.failure === null);
-  const sum = (count: (record: RequestRecord) => number): number =>
-    done.reduce((total, record) => total + count(record), 0);
-  const totalInput = sum((record) => record.promptLen);
-  const totalOutput = sum((record) => record.outputLen);
-  const totalOutputRetokenized = sum(
-    ({ text }) => tokenizer.encode(text, { addSpecialTokens: false }).length,
-  );
-  const latenciesS = done.map((record) => record.latencyS);
+export function computeMetrics(m: Measurements, durationS: number): Metrics {
+  const done = m.indices("ok", "short output");
+  const sum = (column: Int32Array): number => done.reduce((total, i) => total + column[i]!, 0);
+  const totalInput = sum(m.columns.promptLen);
+  const totalOutput = sum(m.columns.outputLen);
+  const totalOutputRetokenized = sum(m.columns.retokenized);
+  const latenciesS = pick(m.columns.latencyS, done);
+  const many = done.filter((i) => m.columns.outputLen[i]! > 1);
   return {
     durationS,
     completed: done.length,
@@ -54,26 +56,47 @@ export function computeMetrics(
     inputThroughput: totalInput / durationS,
     outputThroughput: totalOutput / durationS,
     outputThroughputRetokenized: totalOutputRetokenized / durationS,
-    ttft: latencyFigures(done.map((record) => record.ttftS)),
-    tpot: latencyFigures(done.filter((record) => record.outputLen > 1).map(timePerOutputToken)),
-    itl: latencyFigures(done.flatMap((record) => record.itlsS)),
+    ttft: latencyFigures(pick(m.columns.ttftS, done)),
+    tpot: latencyFigures(
+      Float64Array.from(many, (i) => timePerOutputToken(m, i, m.columns.outputLen[i]!)),
+    ),
+    itl: m.histogram ? histogramFigures(m.histogram) : latencyFigures(allGaps(m, done)),
     meanE2eLatencyMs: mean(latenciesS) * 1000,
     medianE2eLatencyMs: median(latenciesS) * 1000,
   };
 }
 
-/** Seconds a token after the first. */
-function timePerOutputToken({ latencyS, ttftS, outputLen }: RequestRecord): number {
-  return (latencyS - ttftS) / (outputLen - 1);
+const pick = (column: Float64Array, indices: Int32Array): Float64Array =>
+  Float64Array.from(indices, (i) => column[i]!);
+
+/** Seconds a token after the first, of a reply of `tokens`. */
+export function timePerOutputToken(m: Measurements, index: number, tokens: number): number {
+  return (m.columns.latencyS[index]! - m.columns.ttftS[index]!) / (tokens - 1);
 }
 
-function latencyFigures(measuredS: readonly number[]): LatencyFigures {
-  const valuesS = measuredS.length > 0 ? measuredS : [0];
+function allGaps(m: Measurements, indices: Int32Array): Float64Array {
+  const all = new Samples(indices.reduce((sum, i) => sum + m.gapCount(i), 0));
+  for (const i of indices) all.append(m.gapsOf(i));
+  return all.values();
+}
+
+function histogramFigures(gaps: Histogram): LatencyFigures {
+  return {
+    meanMs: gaps.mean * 1000,
+    medianMs: gaps.percentile(50) * 1000,
+    stdMs: gaps.standardDeviation * 1000,
+    p99Ms: gaps.percentile(99) * 1000,
+  };
+}
+
+function latencyFigures(measuredS: Float64Array): LatencyFigures {
+  const valuesS = measuredS.length > 0 ? measuredS : new Float64Array(1);
+  const sorted = valuesS.toSorted();
   return {
     meanMs: mean(valuesS) * 1000,
-    medianMs: median(valuesS) * 1000,
+    medianMs: medianOfSorted(sorted) * 1000,
     stdMs: standardDeviation(valuesS) * 1000,
-    p99Ms: percentile(valuesS, 99) * 1000,
+    p99Ms: percentileOfSorted(sorted, 99) * 1000,
   };
 }
 
@@ -96,40 +119,35 @@ export interface LoadFigures {
   readonly serverOutputTokens: number | null;
 }
 
-export function computeLoadFigures(records: readonly RequestRecord[]): LoadFigures {
-  const failures: Record<string, number> = {};
-  const failureExamples: Record<string, string> = {};
-  for (const { failure } of records) {
-    if (!failure) continue;
-    failures[failure.class] = (failures[failure.class] ?? 0) + 1;
-    failureExamples[failure.class] ??= failure.message;
-  }
-  const done = records.filter((record) => record.failure === null);
-  const lagsMs = records.map(lagMs);
-  const first = records[0]?.sentS ?? NaN;
-  const last = records.at(-1)?.sentS ?? NaN;
+export function computeLoadFigures(m: Measurements): LoadFigures {
+  const ended = m.indices("ok", "short output", "failed", "incomplete");
+  const done = m.indices("ok", "short output");
+  const lagsMs = sendLagsMs(m, ended);
+  const first = ended.length > 0 ? m.columns.sentS[ended[0]!]! : NaN;
+  const last = ended.length > 0 ? m.columns.sentS[ended.at(-1)!]! : NaN;
   return {
-    sent: records.length,
-    failures,
-    failureExamples,
-    sendRate: records.length > 1 ? (records.length - 1) / (last - first) : NaN,
+    sent: ended.length,
+    failures: m.failures,
+    failureExamples: m.failureExamples,
+    sendRate: ended.length > 1 ? (ended.length - 1) / (last - first) : NaN,
     lagP50Ms: median(lagsMs),
     lagP99Ms: percentile(lagsMs, 99),
     lagMaxMs: lagsMs.reduce((a, b) => Math.max(a, b), -Infinity),
-    withoutTokens: done.filter((record) => record.ttftS === 0).length,
-    serverOutputTokens: serverTokens(done),
+    withoutTokens: done.filter((i) => m.columns.ttftS[i] === 0).length,
+    serverOutputTokens: serverTokens(m, done),
   };
 }
 
 /** A send is never early; rounding may say so. */
-const lagMs = ({ sentS, scheduledS }: RequestRecord): number =>
-  Math.max(0, sentS - scheduledS) * 1000;
+function sendLagsMs(m: Measurements, indices: Int32Array): Float64Array {
+  return Float64Array.from(
+    indices,
+    (i) => Math.max(0, m.columns.sentS[i]! - m.columns.scheduledS[i]!) * 1000,
+  );
+}
 
-function serverTokens(done: readonly RequestRecord[]): number | null {
-  let total = 0;
-  for (const { usage } of done) {
-    if (usage?.completionTokens == null) return null;
-    total += usage.completionTokens;
-  }
-  return done.length > 0 ? total : null;
+function serverTokens(m: Measurements, done: Int32Array): number | null {
+  const unknown = done.some((i) => m.columns.reported[i]! < 0);
+  if (unknown || done.length === 0) return null;
+  return done.reduce((total, i) => total + m.columns.reported[i]!, 0);
 }

@@ -1,15 +1,42 @@
 /** What a benchmark run is asked to do: the flags of bench_serving v0.2.7 and a few of our own, as plain data. */
 import type { RequestRate } from "./arrivals.ts";
+import type { Objectives } from "./statistics/goodput.ts";
 
-export const backends = ["sglang", "vllm", "lmdeploy", "trt"] as const;
+/** bench_serving's first. */
+export const backends = [
+  "sglang",
+  "vllm",
+  "lmdeploy",
+  "trt",
+  "sglang-native",
+  "sglang-oai-chat",
+  "vllm-chat",
+  "llama.cpp",
+  "openai",
+  "openai-chat",
+] as const;
 export type BackendName = (typeof backends)[number];
 
-export const datasets = ["sharegpt", "random", "random-ids"] as const;
+export const datasets = [
+  "sharegpt",
+  "random",
+  "random-ids",
+  "random-exact",
+  "generated-shared-prefix",
+  "custom",
+] as const;
 export type DatasetName = (typeof datasets)[number];
+
+export const rampStrategies = ["linear", "exponential"] as const;
+export type RampStrategy = (typeof rampStrategies)[number];
 
 /** The version of bench_serving whose result keys and inter-token rule hold. */
 export const compats = ["0.2.13", "0.2.7"] as const;
 export type Compat = (typeof compats)[number];
+
+/** What vLLM calls the latencies. */
+export const percentileMetrics = ["ttft", "tpot", "itl", "e2el"] as const;
+export type PercentileMetric = (typeof percentileMetrics)[number];
 
 export interface BenchOptions {
   readonly backend: BackendName;
@@ -44,6 +71,37 @@ export interface BenchOptions {
   /** JSON object, merged into every request body last, so it may override. */
   readonly extraRequestBody: string | null;
 
+  readonly temperature: number;
+  /** Shape of the gamma distribution of gaps: 1 is Poisson, more is more even, Infinity is constant. */
+  readonly burstiness: number;
+  /** The rate goes from one to the other, instead of requestRate. */
+  readonly rampUpStrategy: RampStrategy | null;
+  readonly rampUpStartRps: number | null;
+  readonly rampUpEndRps: number | null;
+  /** Requests under way at once. */
+  readonly maxConcurrency: number | null;
+  /** Seconds to send for, instead of numPrompts requests. */
+  readonly duration: number | null;
+  /** Seconds that replies are waited for after those of duration. */
+  readonly gracePeriod: number;
+  readonly gspNumGroups: number;
+  readonly gspPromptsPerGroup: number;
+  readonly gspSystemPromptLen: number;
+  readonly gspQuestionLen: number;
+  readonly gspOutputLen: number;
+  /** Of the tokens of prompts, what a perfect prefix cache would hold; null: as the lengths have it. */
+  readonly cacheHitRatio: number | null;
+  /** Put before every prompt, so that no cache knows it; "random": new in every run. */
+  readonly salt: string | null;
+  readonly applyChatTemplate: boolean;
+  /** Requests before the clock starts, all at once. */
+  readonly warmupRequests: number;
+  /** Empties the server's prefix cache after them. */
+  readonly flushCache: boolean;
+  readonly connection: "close" | "keep-alive";
+  /** Asks the server for its own figures while it runs. */
+  readonly serverMetrics: boolean;
+
   readonly compat: Compat;
   /** Clean up random prompts after decoding where the tokenizer asks for it, as transformers 4 did. */
   readonly decodeCleanup: boolean;
@@ -57,6 +115,17 @@ export interface BenchOptions {
   readonly outputDetails: boolean;
   /** One JSON line a request goes here. */
   readonly recordsFile: string | null;
+  /** Runs at each rate, which are summed up together. */
+  readonly numRuns: number;
+  /** Most milliseconds that a request may take to count as good. */
+  readonly goodput: Objectives;
+  /** null: vLLM's usual ones, and none in the table. */
+  readonly percentileMetrics: readonly PercentileMetric[] | null;
+  readonly metricPercentiles: readonly number[] | null;
+  /** Writes a file with vLLM's keys for each run. */
+  readonly saveResult: boolean;
+  readonly resultDir: string | null;
+  readonly resultFilename: string | null;
   /** Further keys of the result line: what a session of many runs knows about this one. */
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -86,6 +155,26 @@ export const defaultOptions: BenchOptions = {
   disableStream: false,
   disableIgnoreEos: false,
   extraRequestBody: null,
+  temperature: 0,
+  burstiness: 1,
+  rampUpStrategy: null,
+  rampUpStartRps: null,
+  rampUpEndRps: null,
+  maxConcurrency: null,
+  duration: null,
+  gracePeriod: 30,
+  gspNumGroups: 64,
+  gspPromptsPerGroup: 16,
+  gspSystemPromptLen: 2048,
+  gspQuestionLen: 128,
+  gspOutputLen: 256,
+  cacheHitRatio: null,
+  salt: null,
+  applyChatTemplate: false,
+  warmupRequests: 1,
+  flushCache: false,
+  connection: "close",
+  serverMetrics: true,
   compat: "0.2.13",
   decodeCleanup: true,
   allowTruncated: false,
@@ -93,14 +182,37 @@ export const defaultOptions: BenchOptions = {
   apiKey: null,
   outputDetails: false,
   recordsFile: null,
+  numRuns: 1,
+  goodput: {},
+  percentileMetrics: null,
+  metricPercentiles: null,
+  saveResult: false,
+  resultDir: null,
+  resultFilename: null,
   labels: {},
 };
+
+/** Their requests cannot ask for more than the model has to say. */
+const endEarly: readonly BackendName[] = ["openai", "openai-chat"];
+
+/** Whether every reply is to have exactly the tokens asked for, so that fewer are a failure. */
+export function asksForExactOutput(options: BenchOptions): boolean {
+  const { backend, disableIgnoreEos, extraRequestBody } = options;
+  const ends = /"(ignore_eos|max_tokens|max_new_tokens|stop|stop_token_ids|min_length|end_id)"/;
+  return !endEarly.includes(backend) && !disableIgnoreEos && !ends.test(extraRequestBody ?? "");
+}
 
 const defaultPorts: Record<BackendName, number> = {
   sglang: 30000,
   vllm: 8000,
   lmdeploy: 23333,
   trt: 8000,
+  "sglang-native": 30000,
+  "sglang-oai-chat": 30000,
+  "vllm-chat": 8000,
+  "llama.cpp": 8080,
+  openai: 8000,
+  "openai-chat": 8000,
 };
 
 export function portOf({ port, backend }: BenchOptions): number {

@@ -1,4 +1,5 @@
 /** Sends on an absolute schedule: a late send never delays the ones after it. */
+import type { Schedule } from "./schedule.ts";
 
 /** Timers fire up to a millisecond late, so the last stretch is spent turning the event loop. */
 const spinMs = 2;
@@ -6,11 +7,11 @@ const spinMs = 2;
 const burst = 32;
 
 /**
- * Calls `send(i)` when `startMs + dueS[i] * 1000` has come on `performance.now()`'s clock; `dueS` ascends.
+ * Calls `send(i)` when `startMs + dueS(i) * 1000` has come on `performance.now()`'s clock; `dueS` ascends.
  * Resolves after the last call, or early on abort.
  */
 export function pace(
-  dueS: Float64Array,
+  { count, dueS }: Pick<Schedule, "count" | "dueS">,
   startMs: number,
   signal: AbortSignal,
   send: (index: number) => void,
@@ -18,13 +19,13 @@ export function pace(
   const { promise, resolve } = Promise.withResolvers<void>();
   let next = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const waitMs = (): number => startMs + dueS[next]! * 1000 - performance.now();
+  const waitMs = (): number => startMs + dueS(next) * 1000 - performance.now();
   const turn = (): void => {
-    for (let sent = 0; sent < burst && next < dueS.length && waitMs() <= 0; sent++) {
+    for (let sent = 0; sent < burst && next < count && waitMs() <= 0; sent++) {
       if (signal.aborted) break;
       send(next++);
     }
-    if (next === dueS.length || signal.aborted) resolve();
+    if (next === count || signal.aborted) resolve();
     else if (waitMs() > spinMs) timer = setTimeout(turn, Math.floor(waitMs() - 1));
     else setImmediate(turn);
   };

@@ -28,6 +28,14 @@ export interface Failure {
 export const failureText = ({ class: name, message }: Failure): string =>
   message === "" ? name : `${name}, ${message}`;
 
+/** What became of a request: a reply, none or a bad one, or given up by us before it had ended. */
+export type RequestStatus = "ok" | "failed" | "incomplete";
+
+export function statusOf({ failure }: Pick<RequestRecord, "failure">): RequestStatus {
+  if (failure === null) return "ok";
+  return failure.class === "interrupted" ? "incomplete" : "failed";
+}
+
 /** Token counts that the server itself reported. */
 export interface Usage {
   readonly promptTokens: number | null;
@@ -42,16 +50,19 @@ export interface RequestRecord {
   readonly outputLen: number;
   readonly scheduledS: number;
   readonly sentS: number;
+  readonly connectedS: number | null;
   readonly firstByteS: number | null;
   /** 0 when no token came. */
   readonly ttftS: number;
   /** Up to the last line of the reply. */
   readonly latencyS: number;
+  /** Up to the end of the exchange, whatever it was. */
+  readonly endedS: number;
   /** Gaps between token events; in 0.2.7 the first is the time to first token. */
   readonly itlsS: readonly number[];
   readonly text: string;
   readonly usage: Usage | null;
-  readonly status: number | null;
+  readonly httpStatus: number | null;
   /** null: success. */
   readonly failure: Failure | null;
 }

@@ -1,35 +1,42 @@
 /** A whole benchmark: data set, warm-up, load at one rate or several, table and result line for each. */
-import { accessSync, constants, existsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { version } from "../version.ts";
-import { arrivalTimes, parseRateRange } from "./arrivals.ts";
+import { analyse, type Analysis } from "./analysis/analysis.ts";
+import { parseRateRange } from "./arrivals.ts";
 import type { RequestRate } from "./arrivals.ts";
 import { backendOf } from "./backends/index.ts";
 import type { Backend } from "./backends/index.ts";
+import { checkIds, checkOptions, checkWritable } from "./checks.ts";
 import { conversationsPath } from "./datasets/conversations.ts";
 import type { HubFile } from "./datasets/conversations.ts";
 import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
 import { exitCode, type ExitCode } from "../exit-code.ts";
 import { UserError, UsageError } from "../user-error.ts";
-import { requestTimeoutMs, runLoad } from "./load.ts";
-import type { LoadPlan, LoadResult, PreparedRequest } from "./load.ts";
+import { scheduleOf } from "./load-shape.ts";
+import { plainLoad } from "./load.ts";
+import type { LoadPlan } from "./load.ts";
 import { computeLoadFigures, computeMetrics } from "./metrics.ts";
+import { measure } from "./measure.ts";
+import type { Measurements } from "./measurements.ts";
 import type { LoadFigures, Metrics } from "./metrics.ts";
 import type { BenchOptions } from "./options.ts";
 import { NumpyRandom } from "./random/numpy.ts";
 import { PythonRandom } from "./random/python.ts";
-import * as jsonl from "./report/jsonl.ts";
+import { publishRun, publishRuns, type Publisher } from "./publish.ts";
+import { defaultOutputFile } from "./report/jsonl.ts";
 import { namespaceLine } from "./report/namespace.ts";
-import { Progress } from "./report/progress.ts";
-import { loadTable, rateText, resultTable } from "./report/table.ts";
+import { RecordsFile } from "./report/records.ts";
 import type { Range, RunFacts } from "./report/table.ts";
-import { failureText } from "./request.ts";
+import { Prompts } from "./prompts.ts";
 import type { RequestRecord } from "./request.ts";
-import { fetchModel, prepareRequests, targetOf } from "./target.ts";
+import type { PreparedRequest } from "./schedule.ts";
+import { cacheNote } from "./server-figures/cache-note.ts";
+import type { ServerFigures } from "./server-figures/figures.ts";
+import { ServerWatch } from "./server-figures/watch.ts";
+import { fetchModel, requestWriter, targetOf } from "./target.ts";
 import type { Target } from "./target.ts";
 import { resolveEndpoint } from "./transport/address.ts";
+import { flushCache, warmUp } from "./warm-up.ts";
 
 /** The world outside, so that a session or a test can stand in for the terminal. */
 export interface BenchIo {
@@ -44,6 +51,8 @@ export interface BenchIo {
   readonly loadTokenizer: (name: string) => Promise<Tokenizer>;
   /** The path of a file of the Hugging Face Hub, downloaded if need be. Throws an Error that says what to do. */
   readonly fetchDataset: (dataset: HubFile) => Promise<string>;
+  /** Keeps the records of all requests whole in the outcome, which is not meant for long runs. */
+  readonly keepRecords?: boolean;
   /** Takes a run's result line; without it the line is appended to the output file. */
   readonly keepLine?: (line: string, run: BenchRun) => Promise<void>;
 }
@@ -51,14 +60,20 @@ export interface BenchIo {
 /** One rate's results. */
 export interface BenchRun {
   readonly rate: RequestRate;
+  readonly startedAt: string;
   readonly metrics: Metrics;
   readonly load: LoadFigures;
+  readonly analysis: Analysis;
+  /** null: the server told nothing of itself. */
+  readonly server: ServerFigures | null;
   readonly facts: RunFacts;
+  readonly measurements: Measurements;
+  /** Empty unless they were to be kept (`BenchIo.keepRecords`, --output-details). */
   readonly records: readonly RequestRecord[];
 }
 
 export interface BenchOutcome {
-  /** Failure: no request of a run succeeded. */
+  /** Failure: no request of a run succeeded, or results could not be written. */
   readonly exitCode: ExitCode;
   readonly runs: readonly BenchRun[];
   /** Where the result lines lie; null when there are none. */
@@ -71,12 +86,16 @@ interface Bench {
   readonly io: BenchIo;
   readonly backend: Backend;
   readonly target: Target;
-  readonly model: string;
   readonly tokenizer: Tokenizer;
   readonly dataset: Dataset;
   readonly prepared: readonly PreparedRequest[];
+  /** A request of the data set as new to the server. */
+  readonly renewed: (index: number, round: number) => PreparedRequest;
   readonly numpy: NumpyRandom;
-  readonly outputFile: string;
+  readonly publisher: Publisher;
+  readonly recordsFile: RecordsFile | null;
+  /** So far. */
+  runs: number;
 }
 
 /** Runs a benchmark. @throws UserError for mistakes of the user and a server that cannot be used. */
@@ -87,14 +106,17 @@ export async function runBench(options: BenchOptions, io: BenchIo): Promise<Benc
     return null; // interrupted while it waited for something
   });
   const runs: BenchRun[] = [];
-  for (const rate of rates) {
-    const run = bench && !io.signal.aborted ? await runRate(bench, rate) : null;
-    if (!run) break;
-    runs.push(run);
+  try {
+    for (const rate of rates) {
+      if (bench && !io.signal.aborted) runs.push(...(await runRate(bench, rate)));
+    }
+  } finally {
+    bench?.recordsFile?.close();
   }
-  const outputFile = bench && runs.length > 0 ? bench.outputFile : null;
+  const outputFile = bench && runs.length > 0 ? bench.publisher.outputFile : null;
   if (io.signal.aborted) return { exitCode: exitCode.interrupted, runs, outputFile };
-  const failed = runs.some((run) => run.metrics.completed === 0);
+  const unwritten = (bench?.publisher.unwritten ?? 0) + (bench?.recordsFile?.lost ?? 0);
+  const failed = unwritten > 0 || runs.some((run) => run.metrics.completed === 0);
   return { exitCode: failed ? exitCode.failure : exitCode.success, runs, outputFile };
 }
 
@@ -108,7 +130,7 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   const python = new PythonRandom(options.seed);
   const numpy = new NumpyRandom(options.seed);
   checkOptions(options, backend);
-  const outputFile = options.outputFile ?? jsonl.defaultOutputFile(options, new Date());
+  const outputFile = options.outputFile ?? defaultOutputFile(options, new Date());
   checkWritable("--output-file", outputFile);
   if (options.recordsFile !== null) checkWritable("--records", options.recordsFile);
   const named = targetOf(options, backend);
@@ -124,49 +146,22 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   if (dataset.requests.length === 0) {
     throw new UserError(`The data set (${dataset.source}) gives no request; nothing to send.`);
   }
-  if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(dataset));
-  const prepared = prepareRequests(target, backend, dataset.requests, model, options);
-  return { options, io, backend, target, model, tokenizer, dataset, prepared, numpy, outputFile };
+  checkIds(dataset, options);
+  const prompts = new Prompts(dataset, tokenizer, options);
+  const writeOut = requestWriter(target, backend, model, options);
+  const prepared = dataset.requests.map((_, index) => writeOut(prompts.request(index, 0)));
+  const renewed = (index: number, round: number) => writeOut(prompts.request(index, round));
+  if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(prepared));
+  const recordsFile =
+    options.recordsFile === null ? null : new RecordsFile(options.recordsFile, note);
+  const publisher = { options, io, model, outputFile, unwritten: 0 };
+  const made = { tokenizer, dataset, prepared, renewed, numpy };
+  return { options, io, backend, target, ...made, publisher, recordsFile, runs: 0 };
 }
 
 const chatTemplateWarning =
   "\nWARNING It is recommended to use the `Chat` or `Instruct` model for benchmarking.\n" +
   "Because when the tokenizer counts the output tokens, if there is gibberish, it might count incorrectly.\n\n";
-
-function checkOptions(options: BenchOptions, backend: Backend): void {
-  if (options.numPrompts < 1)
-    throw new UsageError(`--num-prompts: ${options.numPrompts} is not above 0.`);
-  if (!(options.requestRate.perSecond > 0)) {
-    throw new UsageError(
-      `--request-rate: ${options.requestRate.perSecond} is not above 0; 'inf' sends all at once.`,
-    );
-  }
-  if (!backend.authorized && options.model === null) {
-    throw new UsageError(
-      `Please provide a model using \`--model\` when using \`${options.backend}\` backend.`,
-    );
-  }
-  if (!backend.takesIds && options.datasetName === "random-ids") {
-    throw new UsageError(
-      `--dataset-name: random-ids sends token ids, which the ${options.backend} backend does not take; use random.`,
-    );
-  }
-}
-
-/** Before the run, so that a mistyped folder does not cost an hour's figures. */
-function checkWritable(flag: string, path: string): void {
-  const exists = existsSync(path);
-  try {
-    accessSync(exists ? path : dirname(path), constants.W_OK);
-  } catch (error) {
-    throw new UserError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  if (exists && statSync(path).isDirectory()) {
-    throw new UserError(`${flag}: '${path}' is a folder; expected a file.`);
-  }
-}
 
 async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
   try {
@@ -181,107 +176,96 @@ async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
   }
 }
 
-function tokenTotals({ requests }: Dataset): string {
-  const input = requests.reduce((sum, request) => sum + request.promptLen, 0);
-  const output = requests.reduce((sum, request) => sum + request.outputLen, 0);
+function tokenTotals(prepared: readonly PreparedRequest[]): string {
+  const input = prepared.reduce((sum, { request }) => sum + request.promptLen, 0);
+  const output = prepared.reduce((sum, { request }) => sum + request.outputLen, 0);
   return `#Input tokens: ${input}\n#Output tokens: ${output}\n`;
 }
 
+/** All runs at a rate, as far as they went. */
+async function runRate(bench: Bench, rate: RequestRate): Promise<readonly BenchRun[]> {
+  const runs: BenchRun[] = [];
+  for (let i = 0; i < bench.options.numRuns && !bench.io.signal.aborted; i++) {
+    const run = await runOnce(bench, rate);
+    if (!run) break;
+    await publishRun(bench.publisher, run, runs);
+    const note = cacheNote(bench.dataset, bench.options, run.server);
+    if (note !== null) bench.io.stderr(`${note}\n`);
+    runs.push(run);
+  }
+  publishRuns(bench.publisher, runs);
+  return runs;
+}
+
+/** Rounds of one run that are kept apart from those of the next. */
+const roundsOfRun = 1_000_000;
+
+/** The same in every run, as in bench_serving; but what is to be new to the server is new to it in each. */
+function promptsOfRun({
+  options,
+  prepared,
+  renewed,
+  runs,
+}: Bench): Pick<Bench, "prepared" | "renewed"> {
+  const ofRun = (index: number, round: number) => renewed(index, runs * roundsOfRun + round);
+  const isNew = options.salt === "random" && runs > 0;
+  return { prepared: isNew ? prepared.map((_, i) => ofRun(i, 0)) : prepared, renewed: ofRun };
+}
+
 /** null: interrupted before the measurement began. */
-async function runRate(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
-  const { options, io, dataset, prepared } = bench;
-  const dueS = arrivalTimes(rate, prepared.length, bench.numpy);
-  io.stdout("Starting initial single prompt test run...\n");
-  await warmUp(bench);
-  if (io.signal.aborted) return null;
-  io.stdout("Initial test run completed. Starting main benchmark run...\n");
+async function runOnce(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
+  const { options, io, dataset, tokenizer, recordsFile } = bench;
+  const { prepared, renewed } = promptsOfRun(bench);
+  const schedule = scheduleOf(options, rate, prepared, bench.numpy, renewed);
+  if (options.warmupRequests > 0) {
+    io.stdout("Starting initial single prompt test run...\n");
+    await warmUp(loadPlan(bench), prepared[0]!, options.warmupRequests);
+    if (io.signal.aborted) return null;
+    io.stdout("Initial test run completed. Starting main benchmark run...\n");
+  }
+  if (options.flushCache) await flushCache(options, io.signal);
+  const watch = await ServerWatch.start(options);
   const startedAt = new Date().toISOString();
-  const { records, durationS } = await measure(bench, dueS);
-  const metrics = computeMetrics(records, durationS, bench.tokenizer);
-  const load = computeLoadFigures(records);
+  const plan = {
+    ...loadPlan(bench),
+    schedule,
+    sendForS: options.duration ?? Infinity,
+    graceS: options.duration === null ? Infinity : options.gracePeriod,
+  };
+  const label = { run: ++bench.runs, startedAt };
+  const keep = options.outputDetails || io.keepRecords === true;
+  const how = { options, screen: io, tokenizer, recordsFile, label, keep };
+  const { measurements, records, ...result } = await measure(plan, how);
+  const server = await watch.stop();
   const facts = {
     dataset: dataset.source,
-    planned: prepared.length,
+    planned: Number.isFinite(schedule.count) ? schedule.count : measurements.ended,
     interrupted: io.signal.aborted,
-    inputLens: rangeOf(dataset.requests.map((request) => request.promptLen)),
-    outputLens: rangeOf(dataset.requests.map((request) => request.outputLen)),
+    inputLens: rangeOf(prepared.map(({ request }) => request.promptLen)),
+    outputLens: rangeOf(prepared.map(({ request }) => request.outputLen)),
   };
-  if (metrics.completed === 0 && !facts.interrupted) {
-    io.stderr(
-      `All requests failed at request rate ${rateText(rate)}. ` +
-        "This is likely due to a misconfiguration on the benchmark arguments.\n",
-    );
-  }
-  io.stdout(resultTable(options.backend, rate, metrics) + loadTable(facts, load));
-  const identity = {
-    servebench: version,
-    compat: options.compat,
-    model: bench.model,
-    started_at: startedAt,
-  };
-  const line = jsonl.resultLine(
-    jsonl.resultFields(options, rate, metrics),
-    jsonl.furtherFields(identity, metrics, facts, load),
-    options.labels,
-    options.outputDetails ? jsonl.detailFields(records) : {},
-  );
-  const run = { rate, metrics, load, facts, records };
-  if (io.keepLine) await io.keepLine(line, run);
-  else write("--output-file", bench.outputFile, [line]);
-  if (options.recordsFile !== null)
-    write("--records", options.recordsFile, records.map(jsonl.recordLine));
-  return run;
+  const metrics = computeMetrics(measurements, result.durationS);
+  const load = computeLoadFigures(measurements);
+  const analysis = analyse(measurements, result, load, options);
+  return { rate, startedAt, metrics, load, analysis, server, facts, measurements, records };
 }
 
 function rangeOf(values: readonly number[]): Range {
-  return { min: Math.min(...values), max: Math.max(...values) };
+  const range = { min: Infinity, max: -Infinity };
+  for (const value of values) {
+    range.min = Math.min(range.min, value);
+    range.max = Math.max(range.max, value);
+  }
+  return range;
 }
 
-function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "requests" | "dueS"> {
+function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "schedule"> {
   return {
+    ...plainLoad,
     endpoint: target.endpoint,
     format: { newReader: () => backend.newReader(options), textPath: backend.textPath },
-    timeoutMs: requestTimeoutMs,
+    keepAlive: options.connection === "keep-alive",
+    maxInFlight: options.maxConcurrency ?? Infinity,
     signal: io.signal,
-    onSent: () => {},
-    onEnd: () => {},
   };
-}
-
-/** Request 0, whole and alone, as in bench_serving. Throws a UserError when it fails. */
-async function warmUp(bench: Bench): Promise<void> {
-  const requests = bench.prepared.slice(0, 1);
-  const { records } = await runLoad({ ...loadPlan(bench), requests, dueS: new Float64Array(1) });
-  const failure = records[0]?.failure;
-  if (!failure || failure.class === "interrupted") return;
-  throw new UserError(
-    "Initial test run failed - Please make sure benchmark arguments are correctly specified. " +
-      `Error: ${failureText(failure)}`,
-  );
-}
-
-async function measure(bench: Bench, dueS: Float64Array): Promise<LoadResult> {
-  const progress = new Progress(bench.prepared.length, bench.io, !bench.options.disableTqdm);
-  const result = await runLoad({
-    ...loadPlan(bench),
-    requests: bench.prepared,
-    dueS,
-    onSent: (count) => (progress.sent = count),
-    onEnd: ({ failure }) => {
-      progress.ended++;
-      if (failure) progress.failed++;
-    },
-  });
-  progress.close();
-  return result;
-}
-
-function write(flag: string, path: string, lines: readonly string[]): void {
-  try {
-    jsonl.appendLines(path, lines);
-  } catch (error) {
-    throw new UserError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
 }

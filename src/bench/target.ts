@@ -2,10 +2,10 @@
 import type { ConnectOptions } from "../runtime/index.ts";
 import type { Backend } from "./backends/index.ts";
 import { UserError, UsageError } from "../user-error.ts";
-import type { PreparedRequest } from "./load.ts";
 import { baseUrlOf } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
 import type { BenchRequest } from "./request.ts";
+import type { PreparedRequest } from "./schedule.ts";
 import { postBytes } from "./transport/http.ts";
 import { version } from "../version.ts";
 
@@ -43,8 +43,7 @@ export async function fetchModel(
   options: BenchOptions,
   signal: AbortSignal,
 ): Promise<string> {
-  const headers = new Headers(options.headers as [string, string][]);
-  if (options.apiKey !== null) headers.set("Authorization", `Bearer ${options.apiKey}`);
+  const headers = sideHeaders(options);
   let listed: { data?: readonly { id?: unknown }[] };
   try {
     const response = await fetch(modelsUrl, { headers, signal });
@@ -63,19 +62,25 @@ export async function fetchModel(
   return id;
 }
 
-/** Writes all requests out, so that nothing is encoded while the clock runs. */
-export function prepareRequests(
+/** Headers of what is asked beside the load. */
+export function sideHeaders({ headers, apiKey }: BenchOptions): Headers {
+  const all = new Headers(headers as [string, string][]);
+  if (apiKey !== null && !all.has("Authorization")) all.set("Authorization", `Bearer ${apiKey}`);
+  return all;
+}
+
+/** Writes requests out, so that nothing is encoded while their clocks run. */
+export function requestWriter(
   target: Target,
   backend: Backend,
-  requests: readonly BenchRequest[],
   model: string,
   options: BenchOptions,
-): PreparedRequest[] {
+): (request: BenchRequest) => PreparedRequest {
   const headers = requestHeaders(backend, options);
-  return requests.map((request) => {
+  return (request) => {
     const body = backend.body(request, model, options);
     return { request, bytes: postBytes(target.hostHeader, target.path, headers, body) };
-  });
+  };
 }
 
 /** bench_serving's headers, less Accept-Encoding: a compressed reply would blur the time of its tokens. */

@@ -5,12 +5,17 @@ import {
   compats,
   datasets,
   defaultOptions as usual,
+  percentileMetrics,
   type BenchOptions,
+  type PercentileMetric,
 } from "../bench/options.ts";
+import { parseObjective } from "../bench/statistics/goodput.ts";
 import { UsageError } from "../user-error.ts";
+import { loadFlags } from "./bench-load-flags.ts";
 import { defineCommand, type CommandIo } from "./command.ts";
 import {
   choiceFlag,
+  commaListFlag,
   type FlagValues,
   intFlag,
   jsonFlag,
@@ -19,14 +24,62 @@ import {
   switchFlag,
   textFlag,
   textListFlag,
+  wordListFlag,
 } from "./flags.ts";
+
+/** What is made of the measurements. Several are vLLM's. */
+const statisticsFlags = {
+  "num-runs": intFlag("Runs at each rate; their means come with an interval and their variation.", {
+    default: usual.numRuns,
+    min: 1,
+    extension: true,
+  }),
+  goodput: wordListFlag(
+    "Objectives NAME:MILLISECONDS, NAME one of ttft, tpot, e2el; requests that meet all are counted as good.",
+    parseObjective,
+    { extension: true, placeholder: "[NAME:MS ...]" },
+  ),
+  "percentile-metrics": commaListFlag(
+    "Latencies of --metric-percentiles: of ttft, tpot, itl, e2el; ttft,tpot,itl if not given.",
+    parsePercentileMetric,
+    { extension: true },
+  ),
+  "metric-percentiles": commaListFlag(
+    "Further percentiles in the table and in vLLM's file, e.g. 25,50,75; 99 if not given.",
+    parsePercent,
+    { extension: true },
+  ),
+  "save-result": switchFlag("Write a JSON file with vLLM's keys for each run.", {
+    extension: true,
+  }),
+  "result-dir": textFlag("Folder of --save-result, made if need be.", {
+    extension: true,
+    placeholder: "FOLDER",
+  }),
+  "result-filename": textFlag("Name of the file of --save-result, instead of vLLM's usual one.", {
+    extension: true,
+    placeholder: "FILE",
+  }),
+} as const;
+
+function parsePercentileMetric(text: string): PercentileMetric {
+  const name = percentileMetrics.find((metric) => metric === text);
+  if (name) return name;
+  throw new UsageError(`'${text}' is not one of ${percentileMetrics.join(", ")}`);
+}
+
+function parsePercent(text: string): number {
+  const percent = Number(text);
+  if (/^[\d.]+$/.test(text) && percent <= 100) return percent;
+  throw new UsageError(`'${text}' is not a number from 0 to 100`);
+}
 
 export const bench = defineCommand({
   name: "bench",
   aliases: ["bench_serving"],
   summary: "load a server and tabulate its throughput and latency",
   description:
-    "Sends the requests of a data set to a server, all at once or at a Poisson rate, and prints bench_serving's table: " +
+    "Sends the requests of a data set to a server, all at once, at a rate or so many at a time, and prints bench_serving's table: " +
     "throughput, end-to-end latency, time to first token, time per output token, inter-token latency. " +
     "One JSON line a run is appended to --output-file. Ctrl-C ends the run and reports what has finished.",
   examples: [
@@ -42,10 +95,14 @@ export const bench = defineCommand({
       line: "servebench bench --dataset-path ShareGPT_V3_unfiltered_cleaned_split.json --output-file runs.jsonl",
       says: "1000 conversations of ShareGPT; cut -d':' -f12 runs.jsonl | cut -d',' -f1 prints the throughput",
     },
+    {
+      line: "servebench bench --backend vllm-chat --dataset-name random-exact --max-concurrency 32 --duration 60 --salt random",
+      says: "32 chats at a time for a minute, with prompts that no cache knows",
+    },
   ],
   flags: {
     backend: choiceFlag(
-      "The engine behind the server; decides path, body and default port.",
+      "The engine behind the server and its wire format; decides path, body and default port.",
       backends,
       {
         default: usual.backend,
@@ -56,19 +113,20 @@ export const bench = defineCommand({
     }),
     host: textFlag("Host of the server.", { default: usual.host, placeholder: "HOST" }),
     port: intFlag(
-      "Port of the server: 30000 for sglang, 8000 for vllm and trt, 23333 for lmdeploy.",
+      "Port of the server: 30000 for sglang, 8000 for vllm, trt and openai, 23333 for lmdeploy, 8080 for llama.cpp.",
       {
         min: 1,
         max: 65535,
       },
     ),
     "dataset-name": choiceFlag(
-      "sharegpt: conversations; random: their text cut or repeated to random lengths; random-ids: random token ids, sent as ids.",
+      "sharegpt: conversations; random: their text cut or repeated to random lengths; random-ids: random token ids, sent as ids; " +
+        "random-exact: random words that are exactly as many tokens on the server; generated-shared-prefix: groups of prompts that begin alike; custom: a file of JSON lines.",
       datasets,
       { default: usual.datasetName },
     ),
     "dataset-path": textFlag(
-      "ShareGPT file. Without one, ShareGPT_V3_unfiltered_cleaned_split.json in this folder or else a built-in synthetic corpus.",
+      'ShareGPT file, or for custom a file of JSON lines {"prompt", "output_tokens"}. Without one, ShareGPT_V3_unfiltered_cleaned_split.json in this folder or else a built-in synthetic corpus.',
       { default: usual.datasetPath, placeholder: "FILE" },
     ),
     "download-dataset": switchFlag(
@@ -154,10 +212,12 @@ export const bench = defineCommand({
       "Lengths, times, text and error of each request at the end of the JSON line.",
       { extension: true },
     ),
-    records: textFlag("One JSON line for each request goes here.", {
+    records: textFlag("One JSON line for each request goes here, written while the run goes on.", {
       extension: true,
       placeholder: "FILE",
     }),
+    ...statisticsFlags,
+    ...loadFlags,
   },
   run: async (values, io) => {
     const options = toOptions(values);
@@ -174,14 +234,17 @@ export function benchOptions(argv: readonly string[]): BenchOptions {
 }
 
 function toOptions(values: FlagValues<typeof bench.flags>): BenchOptions {
-  const { header, decodeCleanup, records, requestRate, ...rest } = values;
+  const { header, decodeCleanup, serverMetrics, apiKey, records, requestRate, goodput, ...rest } =
+    values;
   return {
     ...rest,
     requestRate: { perSecond: requestRate, integer: false },
     decodeCleanup: decodeCleanup === "on",
+    serverMetrics: serverMetrics === "on",
     headers: header.map(parseHeader),
-    apiKey: process.env["OPENAI_API_KEY"] ?? null,
+    apiKey: apiKey ?? process.env["OPENAI_API_KEY"] ?? null,
     recordsFile: records,
+    goodput: Object.fromEntries(goodput),
     labels: {},
   };
 }

@@ -89,6 +89,32 @@ export function textListFlag(
   return flag<readonly string[]>(help, placeholder, [], (s) => s, { ...more, repeated: true });
 }
 
+/** A word that stands for all words that are left: at least one. */
+export function restOf(spec: Flag<readonly string[]>): Flag<readonly string[] | null> {
+  return { ...spec, default: null, repeated: true };
+}
+
+/** A list with commas. `parseItem` throws a UsageError that completes the sentence "--name: ...". */
+export function commaListFlag<T>(
+  help: string,
+  parseItem: (text: string) => T,
+  more: Common & { placeholder?: string } = {},
+): Flag<readonly T[] | null> {
+  const parse = (text: string): readonly T[] =>
+    text.split(",").map((item) => parseItem(item.trim()));
+  return flag<readonly T[] | null>(help, more.placeholder ?? "LIST", null, parse, more);
+}
+
+/** Words up to the next flag. `parseItem` as above. */
+export function wordListFlag<T>(
+  help: string,
+  parseItem: (text: string) => T,
+  more: Common & { placeholder?: string } = {},
+): Flag<readonly T[]> {
+  const placeholder = more.placeholder ?? "[X ...]";
+  return flag<readonly T[]>(help, placeholder, [], parseItem, { ...more, variadic: true });
+}
+
 export function intsFlag(help: string, more: Common & Ranged = {}): Flag<readonly number[]> {
   const { parse } = intFlag(help, more);
   return flag<readonly number[]>(help, "[N ...]", [], parse, { ...more, variadic: true });
@@ -262,14 +288,19 @@ export function parseFlags<F extends Flags, W extends Flags = {}>(
   const wordsLeft = Object.entries(words);
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i]!;
-    if (!word.startsWith("--")) {
-      const [name, spec] = wordsLeft.shift() ?? [];
+    if (!isFlag(flags, word)) {
+      const [name, spec] = wordsLeft[0] ?? [];
       if (!name || !spec) throw new UsageError(`unexpected word '${word}': flags begin with --`);
-      given.set(name, parseValue(name, spec, word));
+      const value = parseValue(name, spec, word);
+      given.set(name, spec.repeated ? [...((given.get(name) as unknown[]) ?? []), value] : value);
+      if (!spec.repeated) wordsLeft.shift();
       continue;
     }
     const equals = word.indexOf("=");
-    const name = resolveFlag(flags, word.slice(2, equals < 0 ? undefined : equals));
+    const name = resolveFlag(
+      flags,
+      word.slice(word.startsWith("--") ? 2 : 1, equals < 0 ? undefined : equals),
+    );
     const spec = flags[name]!;
     let text = equals < 0 ? undefined : word.slice(equals + 1);
     if (spec.variadic) {
@@ -293,7 +324,7 @@ export function parseFlags<F extends Flags, W extends Flags = {}>(
     const value = parseValue(`--${name}`, spec, text);
     given.set(name, spec.repeated ? [...((given.get(name) as unknown[]) ?? []), value] : value);
   }
-  const [missing] = wordsLeft;
+  const missing = wordsLeft.find(([name]) => !given.has(name));
   if (missing) throw new UsageError(`the ${missing[0]} is missing: name ${missing[1].placeholder}`);
   const values: Record<string, unknown> = {};
   for (const name of Object.keys(words)) values[camelCase(name)] = given.get(name);
@@ -302,6 +333,15 @@ export function parseFlags<F extends Flags, W extends Flags = {}>(
     values[camelCase(name)] = given.has(name) ? given.get(name) : spec.default;
   }
   return values as FlagValues<F & W>;
+}
+
+/** `--name`, or `-n` where that is an alias: words may begin with a dash, as -1 does. */
+function isFlag(flags: Flags, word: string): boolean {
+  if (word.startsWith("--")) return true;
+  const [, letter] = /^-([a-z])(?:=|$)/i.exec(word) ?? [];
+  return (
+    letter !== undefined && Object.values(flags).some(({ aliases }) => aliases.includes(letter))
+  );
 }
 
 /** The words from `start` up to the next flag. */

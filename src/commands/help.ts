@@ -52,10 +52,12 @@ function flagHelp(name: string, flag: Flag<unknown>): string[] {
   const head = `  --${name}${flag.placeholder === null ? "" : ` ${flag.placeholder}`}`;
   const notes = [
     flag.required ? "Required." : defaultNote(flag),
-    flag.aliases.length > 0 ? `Also --${flag.aliases.join(", --")}.` : "",
+    flag.aliases.length > 0 ? `Also ${flag.aliases.map(spelled).join(", ")}.` : "",
   ].filter((note) => note !== "");
   return itemHelp(head, [flag.help, ...notes].join(" "));
 }
+
+const spelled = (name: string): string => (name.length === 1 ? `-${name}` : `--${name}`);
 
 function itemHelp(head: string, text: string): string[] {
   const lines = wrap(text, width - helpColumn);

@@ -1,12 +1,14 @@
 /** The one command table: main, help and (later) the session and the generated docs read it. */
 import type { Command } from "./command.ts";
 import { bench } from "./bench.ts";
+import { compare } from "./compare.ts";
 import { mock } from "./mock.ts";
+import { report } from "./report.ts";
 import { reproduce } from "./reproduce.ts";
 import { serve } from "./serve.ts";
 import { superviseCommand } from "./supervise.ts";
 
-export const commands: readonly Command[] = [serve, bench, reproduce, mock];
+export const commands: readonly Command[] = [serve, bench, compare, report, reproduce, mock];
 /** Understood, but not for people: our own processes start one another by them. */
 const internalCommands: readonly Command[] = [superviseCommand];
 

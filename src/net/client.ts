@@ -14,6 +14,8 @@ export interface NetClientOptions {
   readonly keepAlive: boolean;
   /** Requests under way at once; those that are due wait in order. Infinity: no limit. */
   readonly maxInFlight: number;
+  /** After so long nothing more is sent; what was still to be comes back as unsent. Infinity: no end. */
+  readonly sendForMs: number;
   /** Of a whole exchange. */
   readonly timeoutMs: number;
   /** Where the generated text lies in an event: `choices.0.text`. */
@@ -31,6 +33,7 @@ const outcomes = [
   "timeout",
   "interrupted",
   "no memory",
+  "unsent",
 ] as const;
 export type NetOutcome = (typeof outcomes)[number];
 
@@ -76,7 +79,9 @@ export interface NetCounters {
   readonly waitMaxS: number;
 }
 
+/** Kinds of entries: enum EntryKind of native/net/events.h. */
 const runKind = 2;
+const deltaKind = 3;
 
 export class NetClient {
   readonly #library = netLibrary();
@@ -93,6 +98,9 @@ export class NetClient {
       threads: options.threads,
       keep_alive: Number(options.keepAlive),
       max_in_flight: Number.isFinite(options.maxInFlight) ? options.maxInFlight : 0,
+      send_for_ms: Number.isFinite(options.sendForMs)
+        ? Math.max(1, Math.round(options.sendForMs))
+        : 0,
       timeout_ms: options.timeoutMs,
       text: options.textPath,
     });
@@ -180,17 +188,38 @@ const seconds = (ns: number): number => (ns < 0 ? NaN : ns / 1e9);
 /** The entries of native/net/events.h: {kind, count, bytes} of 32 bits each, then the bytes. */
 function readEntries(body: Buffer): NetEntry[] {
   const entries: NetEntry[] = [];
+  let before: Uint8Array = new Uint8Array();
   for (let at = 0; at < body.length;) {
     const [kind, count, bytes] = [0, 4, 8].map((i) => body.readUInt32LE(at + i)) as [
       number,
       number,
       number,
     ];
-    const text = body.toString("utf8", at + 12, at + 12 + bytes);
-    // Texts as JSON writes them, one after the other, are the inside of one JSON string.
-    if (kind === runKind) entries.push({ kind: "run", texts: JSON.parse(`"${text}"`), count });
-    else entries.push({ kind: "line", line: text });
+    const content = body.subarray(at + 12, at + 12 + bytes);
+    if (kind === runKind) {
+      // Texts as JSON writes them, one after the other, are the inside of one JSON string.
+      const texts = JSON.parse(`"${content.toString("utf8")}"`) as string;
+      entries.push({ kind: "run", texts, count });
+    } else {
+      const line = kind === deltaKind ? applyDelta(before, content) : content;
+      entries.push({ kind: "line", line: line.toString("utf8") });
+      before = line;
+    }
     at += 12 + bytes;
   }
   return entries;
+}
+
+/** The line that a difference makes of the line before: the steps of native/net/delta.h. */
+function applyDelta(before: Uint8Array, steps: Buffer): Buffer {
+  const parts: Uint8Array[] = [];
+  let from = 0;
+  for (let at = 0; at < steps.length;) {
+    const copy = steps.readUInt32LE(at);
+    const literal = steps.readUInt32LE(at + 4);
+    parts.push(before.subarray(from, from + copy), steps.subarray(at + 12, at + 12 + literal));
+    from += copy + steps.readUInt32LE(at + 8);
+    at += 12 + literal;
+  }
+  return Buffer.concat(parts);
 }

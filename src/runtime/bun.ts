@@ -165,7 +165,7 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
     },
     data: (socket, bytes) => socket.data.handler.data(socket.data.client, bytes),
     end: (socket) => void socket.end(),
-    close: (socket) => end(socket, null),
+    close: (socket, error) => end(socket, error ?? null),
     error: (socket, error) => end(socket, error),
     connectError: (_socket, error) => fail(error),
   };

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { backendOf } from "../../src/bench/backends/index.ts";
 import { defaultOptions } from "../../src/bench/options.ts";
+import { backends } from "../../src/bench/options.ts";
 import type { BackendName, BenchOptions } from "../../src/bench/options.ts";
 
 /** Reads one line a second. */
@@ -105,13 +106,16 @@ test("no line makes a reader throw", () => {
       { requiredKeys: [] },
     ),
     fc.record({ choices: fc.array(fc.jsonValue()), text_output: fc.jsonValue() }),
+    fc.record({ choices: fc.array(fc.record({ delta: fc.jsonValue() }, { requiredKeys: [] })) }),
+    fc.record({ text: fc.jsonValue(), output_ids: fc.jsonValue(), meta_info: fc.jsonValue() }),
+    fc.record({ content: fc.jsonValue(), stop: fc.jsonValue(), message: fc.jsonValue() }),
   );
   const line = fc.oneof(
     value.map((json) => `data: ${JSON.stringify(json)}`),
     fc.string({ minLength: 1 }),
   );
   fc.assert(
-    fc.property(fc.array(line), fc.constantFrom<BackendName>("sglang", "trt"), (lines, backend) => {
+    fc.property(fc.array(line), fc.constantFrom<BackendName>(...backends), (lines, backend) => {
       const { failure } = read(lines, backend);
       expect(failure === null || failure.message.length > 0).toBe(true);
     }),

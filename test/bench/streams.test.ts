@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { backendOf } from "../../src/bench/backends/index.ts";
 import { defaultOptions } from "../../src/bench/options.ts";
 import type { Compat } from "../../src/bench/options.ts";
+import { Connections } from "../../src/bench/transport/connection.ts";
 import { Exchange } from "../../src/bench/transport/exchange.ts";
 import { Inbox } from "../../src/bench/transport/inbox.ts";
 import { replay, startMock } from "./mock/server.ts";
@@ -54,7 +55,13 @@ async function exchange({ api, head, body }: Stream, cuts: readonly number[], co
   const reader = backendOf[api === "trt" ? "trt" : "sglang"].newReader(options);
   const endpoint = { host: "127.0.0.1", port: server.port, tls: false };
   const request = Buffer.from("POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
-  const { failure } = await new Exchange(endpoint, request, reader, new Inbox(), 10_000).done;
+  const { failure } = await new Exchange(
+    new Connections(endpoint, false),
+    request,
+    reader,
+    new Inbox(),
+    10_000,
+  ).done;
   const { text, itlsS, ttftS, latencyS } = reader.reply;
   return {
     success: failure === null,

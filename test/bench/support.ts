@@ -1,5 +1,5 @@
 /** Stand-ins for the terminal and the tokenizer. */
-import type { BenchIo } from "../../src/bench/index.ts";
+import type { BenchIo, RequestRecord } from "../../src/bench/index.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
 /** One token a word; ids are positions in a list that grows. */
@@ -44,6 +44,7 @@ export function captureIo(tokenizer: Tokenizer = wordTokenizer()): CapturedIo {
     stdout: (text) => void out.push(text),
     stderr: (text) => void err.push(text),
     isTerminal: false,
+    keepRecords: true,
     columns: 80,
     signal: controller.signal,
     loadTokenizer: () => Promise.resolve(tokenizer),
@@ -51,5 +52,27 @@ export function captureIo(tokenizer: Tokenizer = wordTokenizer()): CapturedIo {
     out: () => out.join(""),
     err: () => err.join(""),
     controller,
+  };
+}
+
+/** A success of one token, but for what is said otherwise. */
+export function requestRecord(more: Partial<RequestRecord> = {}): RequestRecord {
+  return {
+    index: 0,
+    promptLen: 1,
+    outputLen: 1,
+    scheduledS: 0,
+    sentS: 0,
+    connectedS: null,
+    firstByteS: null,
+    ttftS: 0.1,
+    latencyS: 0.1,
+    endedS: 0.1,
+    itlsS: [],
+    text: " a",
+    usage: null,
+    httpStatus: 200,
+    failure: null,
+    ...more,
   };
 }

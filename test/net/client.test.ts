@@ -34,6 +34,7 @@ function client(port: number, options: Partial<NetClientOptions> = {}): NetClien
     threads: 1,
     keepAlive: false,
     maxInFlight: Infinity,
+    sendForMs: Infinity,
     timeoutMs: 10_000,
     textPath: "choices.0.text",
   };

@@ -10,7 +10,7 @@ export interface Backend {
   readonly authorized: boolean;
   /** Whether prompts may be token ids. */
   readonly takesIds: boolean;
-  /** The JSON text of a request, byte for byte as bench_serving sends it. */
+  /** The JSON text of a request; byte for byte bench_serving's where it has the backend. */
   body(request: BenchRequest, model: string, options: BenchOptions): string;
   newReader(options: BenchOptions): ReplyReader;
   /** Where the generated text lies in an event: `choices.0.text`. */
@@ -66,6 +66,16 @@ export class Reply {
 export function extraFields({ extraRequestBody }: BenchOptions): Record<string, PythonValue> {
   return extraRequestBody === null ? {} : jsonLoads(extraRequestBody);
 }
+
+/** Asks for a stream with the usage at its end, which OpenAI's servers otherwise leave out; or for a whole answer. */
+export function usageWanted({ disableStream }: BenchOptions): Record<string, PythonValue> {
+  return disableStream
+    ? { stream: false }
+    : { stream: true, stream_options: { include_usage: true } };
+}
+
+/** The text path of a format whose events differ in more than their text: nothing lies there, so all are parsed. */
+export const neverAlike = "no.text";
 
 export const malformed = (message: string): Failure => ({ class: "malformed", message });
 

@@ -13,6 +13,8 @@ import type { Backend, ReplyReader } from "./backend.ts";
 import { Reply, errorEvent, extraFields, malformed } from "./backend.ts";
 
 const impossibleEndId = 1048576;
+/** It does not take 0. */
+const leastTemperature = 0.000001;
 
 export const tritonGenerateStream: Backend = {
   path: "/v2/models/ensemble/generate_stream",
@@ -31,7 +33,7 @@ function writeBody(
   const fields: Record<string, PythonValue> = {
     accumulate_tokens: true,
     text_input: prompt,
-    temperature: float(0.000001),
+    temperature: float(Math.max(options.temperature, leastTemperature)),
     top_p: float(1),
     max_tokens: outputLen,
     stream: true,

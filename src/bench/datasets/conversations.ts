@@ -34,7 +34,8 @@ export async function conversationsPath(
   { datasetName, datasetPath, downloadDataset }: BenchOptions,
   fetchDataset: (dataset: HubFile) => Promise<string>,
 ): Promise<string> {
-  if (datasetPath !== "" || datasetName === "random-ids") return datasetPath;
+  const usesConversations = datasetName === "sharegpt" || datasetName === "random";
+  if (datasetPath !== "" || !usesConversations) return datasetPath;
   if (isFile(defaultFile)) return defaultFile;
   return downloadDataset ? fetchDataset(shareGpt) : "";
 }

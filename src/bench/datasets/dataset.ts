@@ -7,8 +7,12 @@ import type { BenchRequest } from "../request.ts";
 
 export interface Dataset {
   readonly requests: readonly BenchRequest[];
-  /** A file name, "synthetic" or "random ids". */
+  /** A file name, or in words what was made up. */
   readonly source: string;
+  /** Prompts are meant to find the beginnings of others in the server's cache. */
+  readonly sharesPrefixes?: boolean;
+  /** Another prompt of the same length, the same for the same mark, where that takes more than a mark in front. */
+  readonly renew?: (request: BenchRequest, mark: string) => BenchRequest;
 }
 
 export interface DatasetContext {

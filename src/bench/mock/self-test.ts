@@ -10,8 +10,9 @@ import { runtime } from "../../runtime/index.ts";
 import { UserError } from "../../user-error.ts";
 import { arrivalTimes } from "../arrivals.ts";
 import { backendOf } from "../backends/index.ts";
-import { requestTimeoutMs, runLoad, type LoadResult } from "../load.ts";
+import { collectLoad, plainLoad } from "../load.ts";
 import { defaultOptions } from "../options.ts";
+import { onceEach } from "../schedule.ts";
 import { NumpyRandom } from "../random/numpy.ts";
 import { median, percentile } from "../statistics.ts";
 import { postBytes } from "../transport/http.ts";
@@ -154,23 +155,25 @@ async function measureOurs(
   const prepared = { request: { prompt: "", promptLen: 1, outputLen: tokens }, bytes };
   const dueS = arrivalTimes({ perSecond: rate, integer: false }, streams, new NumpyRandom(0));
   const before = cpuS();
-  const result = await runLoad({
+  const result = await collectLoad({
     endpoint: { host: "127.0.0.1", port, tls: false },
-    requests: Array.from({ length: streams }, () => prepared),
-    dueS,
+    ...plainLoad,
+    schedule: onceEach(
+      Array.from({ length: streams }, () => prepared),
+      dueS,
+    ),
     format: {
       newReader: () => backend.newReader(defaultOptions),
       textPath: backend.textPath,
     },
-    timeoutMs: requestTimeoutMs,
     signal,
-    onSent: () => {},
-    onEnd: () => {},
   });
   return figures(result, scenario, cpuS() - before);
 }
 
-function figures({ records, durationS, startNs }: LoadResult, s: Scenario, used: number): Measured {
+type Collected = Awaited<ReturnType<typeof collectLoad>>;
+
+function figures({ records, durationS, startNs }: Collected, s: Scenario, used: number): Measured {
   const failed = records.find(({ failure }) => failure !== null);
   if (failed) {
     throw new UserError(`a request to the mock failed: ${failed.failure!.message}`);

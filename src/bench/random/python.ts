@@ -1,4 +1,4 @@
-/** Draws of Python's `random` module, bit for bit: `random.seed(int)` and `random.shuffle`. */
+/** Draws of Python's `random` module, bit for bit: `random.seed(int)`, `random.shuffle` and `random.random`. */
 import { Mt19937 } from "./mt19937.ts";
 
 export class PythonRandom {
@@ -19,6 +19,13 @@ export class PythonRandom {
       const j = this.below(i + 1);
       [items[i], items[j]] = [items[j], items[i]];
     }
+  }
+
+  /** 53 random bits in [0, 1), as `random.random()`. */
+  random(): number {
+    const high = this.bits.nextUint32() >>> 5;
+    const low = this.bits.nextUint32() >>> 6;
+    return (high * 0x4000000 + low) / 0x20000000000000;
   }
 
   /** An integer in [0, limit); 0 < limit < 2^32. */

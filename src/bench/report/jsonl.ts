@@ -2,7 +2,6 @@
  * The result line. Its first keys are bench_serving's in their order, for scripts that cut the line at colons:
  * no value before the twelfth may hold one. Our own keys come after.
  */
-import { appendFileSync } from "node:fs";
 import type { RequestRate } from "../arrivals.ts";
 import type { LatencyFigures, LoadFigures, Metrics } from "../metrics.ts";
 import type { BenchOptions, Compat } from "../options.ts";
@@ -10,6 +9,7 @@ import { float, jsonDumps } from "../python-values.ts";
 import type { PythonValue } from "../python-values.ts";
 import { failureText } from "../request.ts";
 import type { RequestRecord } from "../request.ts";
+import { LineFile } from "./line-file.ts";
 import type { RunFacts } from "./table.ts";
 
 type Fields = Readonly<Record<string, PythonValue>>;
@@ -104,14 +104,14 @@ function latencyFields(name: "ttft" | "tpot" | "itl", figures: LatencyFigures): 
   };
 }
 
-/** One request as a line of the records file. Times in seconds, floats as JSON writes them. */
-export function recordLine(record: RequestRecord): string {
-  return JSON.stringify(record);
-}
-
-/** Appends whole lines with one write, so that runs side by side do not tear each other's. */
-export function appendLines(path: string, lines: readonly string[]): void {
-  appendFileSync(path, lines.map((line) => `${line}\n`).join(""));
+/** @throws Error of the system; then nothing of the line is in the file. */
+export function appendLine(path: string, line: string): void {
+  const file = new LineFile(path);
+  try {
+    file.append([line]);
+  } finally {
+    file.close();
+  }
 }
 
 export const resultLine = (...parts: readonly Fields[]): string =>
@@ -121,6 +121,7 @@ export const resultLine = (...parts: readonly Fields[]): string =>
 export function defaultOutputFile(options: BenchOptions, now: Date): string {
   const date = [now.getMonth() + 1, now.getDate()].map((n) => String(n).padStart(2, "0")).join("");
   const { backend, numPrompts, datasetName, randomInputLen, randomOutputLen } = options;
-  const data = datasetName === "sharegpt" ? "sharegpt" : `${randomInputLen}_${randomOutputLen}`;
+  const hasLengths = datasetName.startsWith("random");
+  const data = hasLengths ? `${randomInputLen}_${randomOutputLen}` : datasetName;
   return `${backend}_${date}_${numPrompts}_${data}.jsonl`;
 }

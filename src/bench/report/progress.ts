@@ -11,6 +11,7 @@ export class Progress {
   sent = 0;
   ended = 0;
   failed = 0;
+  /** Infinity: not known. */
   private readonly total: number;
   private readonly screen: ProgressScreen;
   private readonly startMs = performance.now();
@@ -54,8 +55,9 @@ export function progressText(
   const filled = Math.floor(share * barWidth);
   const bar = "#".repeat(filled) + ".".repeat(barWidth - filled);
   const clock = `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+  const counted = `${String(Math.floor(share * 100)).padStart(3)}% [${bar}] ${ended}/${total}`;
   const parts = [
-    `${String(Math.floor(share * 100)).padStart(3)}% [${bar}] ${ended}/${total}`,
+    Number.isFinite(total) ? counted : `${ended} done`,
     clock,
     `${sent - ended} in flight`,
     `${(seconds > 0 ? ended / seconds : 0).toFixed(1)} req/s`,

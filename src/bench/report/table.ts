@@ -3,8 +3,7 @@ import type { RequestRate } from "../arrivals.ts";
 import type { BackendName } from "../options.ts";
 import { fixed2, floatRepr } from "../python-values.ts";
 import type { LatencyFigures, LoadFigures, Metrics } from "../metrics.ts";
-
-const width = 50;
+import { row, section, title, width } from "./text.ts";
 
 export const rateText = ({ perSecond, integer }: RequestRate): string =>
   integer ? String(perSecond) : floatRepr(perSecond);
@@ -88,21 +87,18 @@ export function loadTable(facts: RunFacts, load: LoadFigures): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Python's `{:<40} {:<10}`. */
-const row = (label: string, value: string | number): string =>
-  `${label.padEnd(40)} ${String(value).padEnd(10)}`;
+/** How the load was shaped and what the server saw of it; nothing without rows. */
+export function shapeTable(rows: readonly (readonly [label: string, value: string])[]): string {
+  if (rows.length === 0) return "";
+  const lines = [
+    title("Load shape and server", "-"),
+    ...rows.map(([label, value]) => row(label, value)),
+  ];
+  return `${[...lines, "=".repeat(width)].join("\n")}\n`;
+}
 
 const latencyRows = (name: string, figures: LatencyFigures): string[] => [
   row(`Mean ${name} (ms):`, fixed2(figures.meanMs)),
   row(`Median ${name} (ms):`, fixed2(figures.medianMs)),
   row(`P99 ${name} (ms):`, fixed2(figures.p99Ms)),
 ];
-
-const title = (text: string, fill: string): string => centred(` ${text} `, fill);
-const section = (text: string): string => centred(text, "-");
-
-/** Python's `{:^50}`: the odd column goes to the right. */
-function centred(text: string, fill: string): string {
-  const left = Math.floor((width - text.length) / 2);
-  return text.padStart(text.length + left, fill).padEnd(width, fill);
-}

@@ -106,7 +106,7 @@ async function sendIds(
   count: number,
   input: number,
 ): Promise<readonly RequestRecord[]> {
-  const quiet = { ...io, stdout: () => {}, keepLine: async () => {} };
+  const quiet = { ...io, stdout: () => {}, keepLine: async () => {}, keepRecords: true };
   const asked: Partial<BenchOptions> = {
     datasetName: "random-ids",
     requestRate: { perSecond: Infinity, integer: false },

@@ -1,5 +1,5 @@
 /** What a reproduction tells its user: the plan and its cost before, the table after. */
-import Table from "cli-table3";
+import { columns } from "../report/columns.ts";
 import { rangeText, rateText } from "../report/table.ts";
 import { type Speed, type Workload, estimateS, workloadOf } from "./estimate.ts";
 import type { Ledger, RunLine } from "./ledger.ts";
@@ -12,21 +12,6 @@ import {
   shellWord,
 } from "./plan.ts";
 import type { Recipe } from "./recipes.ts";
-
-const boxLines =
-  "top top-mid top-left top-right mid mid-mid bottom bottom-mid bottom-left bottom-right left left-mid right right-mid";
-/** Columns without lines between them, for terminals and for pasting. */
-const plain = {
-  chars: { ...Object.fromEntries(boxLines.split(" ").map((line) => [line, ""])), middle: "  " },
-  style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-};
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const colAligns = head.map((_, i) => (i === 0 ? "left" : "right"));
-  const made = new Table({ ...plain, colAligns });
-  made.push(...[head, ...rows].map((row) => [...row]));
-  return `${made.toString().replaceAll(/ +$/gm, "")}\n`;
-}
 
 /** The commands, exactly; each works by itself. */
 export function planText(plan: Plan, { done }: Ledger): string {
@@ -68,7 +53,7 @@ export function timeText(runs: readonly PlannedRun[], speed: Speed): string {
   return (
     `Estimate from a short probe (a prompt's token ${ms(speed.prefillS)}, a decode step ${ms(speed.stepS)} ` +
     `and ${ms(speed.batchedS)} more for each further request):\n` +
-    table(["run", "time", "prompts", "input tokens", "output tokens"], rows) +
+    columns(["run", "time", "prompts", "input tokens", "output tokens"], rows) +
     `In all ${total}; Ctrl-C keeps what is done, the same command goes on from there.\n`
   );
 }
@@ -105,7 +90,7 @@ export function summaryText(plan: Plan, { done, lines }: Ledger): string {
       String(line.planned - line.completed),
     );
   });
-  return `\n${table([...head, "failed"], rows)}\n${pipelineText(plan, { done, lines })}`;
+  return `\n${columns([...head, "failed"], rows)}\n${pipelineText(plan, { done, lines })}`;
 }
 
 const lengths = (line: RunLine): string[] => [

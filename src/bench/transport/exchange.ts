@@ -1,8 +1,8 @@
-/** One request and its reply over a connection of its own, as bench_serving makes one for each request. */
-import { runtime } from "../../runtime/index.ts";
-import type { ClientSocket, ConnectOptions } from "../../runtime/index.ts";
+/** One request and its reply. */
+import type { ConnectOptions } from "../../runtime/index.ts";
 import type { ReplyReader } from "../backends/backend.ts";
 import type { Failure } from "../request.ts";
+import type { Connection, Connections, ConnectionUser } from "./connection.ts";
 import { HttpFormatError, ResponseReader } from "./http.ts";
 import type { Inbox } from "./inbox.ts";
 import { LineSplitter } from "./sse.ts";
@@ -12,6 +12,7 @@ const errorBytesMax = 2000;
 export interface ExchangeResult {
   /** When the send began, on `performance.now()`'s clock. */
   readonly sentMs: number;
+  readonly connectedMs: number | null;
   readonly firstByteMs: number | null;
   readonly status: number | null;
   readonly failure: Failure | null;
@@ -21,12 +22,16 @@ export class Exchange {
   readonly done: Promise<ExchangeResult>;
   private readonly resolve: (result: ExchangeResult) => void;
   private readonly sentMs: number;
+  private readonly connections: Connections;
   private readonly reader: ReplyReader;
   private readonly inbox: Inbox;
   private readonly timer: ReturnType<typeof setTimeout>;
   private readonly response: ResponseReader;
   private readonly lines: LineSplitter;
-  private socket: ClientSocket | null = null;
+  private connection: Connection;
+  /** Over a kept connection: the server may have closed it just as it was used, which is no failure yet. */
+  private reused = false;
+  private connectedMs: number | null = null;
   private firstByteMs: number | null = null;
   private status: number | null = null;
   private reason = "";
@@ -35,9 +40,9 @@ export class Exchange {
   private failure: Failure | null = null;
   private ended = false;
 
-  /** Connects and sends `request`; the clock of the reply starts here. */
+  /** Connects if no connection is kept, and sends `request`; the clock of the reply starts here. */
   constructor(
-    endpoint: ConnectOptions,
+    connections: Connections,
     request: Uint8Array,
     reader: ReplyReader,
     inbox: Inbox,
@@ -46,6 +51,7 @@ export class Exchange {
     const { promise, resolve } = Promise.withResolvers<ExchangeResult>();
     this.done = promise;
     this.resolve = resolve;
+    this.connections = connections;
     this.reader = reader;
     this.inbox = inbox;
     this.lines = new LineSplitter((line) => this.takeLine(line));
@@ -57,34 +63,43 @@ export class Exchange {
       this.fail({ class: "timeout", message: `no end of the reply after ${timeoutMs / 1000} s` });
     }, timeoutMs);
     this.sentMs = performance.now();
-    this.connect(endpoint, request);
+    const user = this.userOf(request);
+    const kept = connections.kept(user);
+    this.reused = kept !== null;
+    this.connection = kept ?? connections.connect(user);
+    kept?.write(request);
   }
 
   /** Gives the request up. */
   fail(failure: Failure): void {
     this.failure ??= failure;
-    this.end();
+    this.end(false);
   }
 
-  private connect(endpoint: ConnectOptions, request: Uint8Array): void {
-    runtime.connect(endpoint, {
-      open: (socket) => {
-        this.socket = socket;
-        if (this.ended) socket.destroy();
-        else socket.write(request);
+  private userOf(request: Uint8Array): ConnectionUser {
+    const user: ConnectionUser = {
+      open: () => {
+        this.connectedMs = performance.now();
+        this.connection.write(request);
       },
-      data: (_socket, bytes) => {
+      data: (bytes) => {
         const atMs = performance.now();
         if (this.ended) return;
         this.firstByteMs ??= atMs;
         const copy = Buffer.from(bytes);
         this.inbox.push({ atMs, read: () => this.read(copy, atMs) });
       },
-      close: (socket, error) => {
+      closed: (opened, error) => {
         const atMs = performance.now();
-        this.inbox.push({ atMs, read: () => this.closed(socket !== null, error, atMs, endpoint) });
+        if (this.reused && this.firstByteMs === null && !this.ended) {
+          this.reused = false;
+          this.connection = this.connections.connect(user);
+          return;
+        }
+        this.inbox.push({ atMs, read: () => this.closed(opened, error, atMs) });
       },
-    });
+    };
+    return user;
   }
 
   private read(bytes: Uint8Array, atMs: number): void {
@@ -96,16 +111,12 @@ export class Exchange {
       if (!(error instanceof HttpFormatError)) throw error;
       this.failure ??= { class: "malformed", message: error.message };
     }
-    if (this.failure) this.end();
+    if (this.failure) this.end(false);
     else if (this.response.done) this.endReply();
   }
 
-  private closed(
-    opened: boolean,
-    error: Error | null,
-    atMs: number,
-    endpoint: ConnectOptions,
-  ): void {
+  private closed(opened: boolean, error: Error | null, atMs: number): void {
+    const { endpoint } = this.connections;
     if (this.ended) return;
     this.readMs = atMs;
     const code = (error as { code?: string } | null)?.code ?? error?.message ?? "";
@@ -143,16 +154,17 @@ export class Exchange {
       const message = [this.reason, detail].filter((part) => part !== "").join(": ");
       this.failure = { class: `http ${this.status ?? 0}`, message };
     }
-    this.end();
+    this.end(this.response.keepsAlive);
   }
 
-  private end(): void {
+  private end(keep: boolean): void {
     if (this.ended) return;
     this.ended = true;
     clearTimeout(this.timer);
-    this.socket?.destroy();
-    const { sentMs, firstByteMs, status, failure } = this;
-    this.resolve({ sentMs, firstByteMs, status, failure });
+    if (keep) this.connections.release(this.connection);
+    else this.connection.close();
+    const { sentMs, connectedMs, firstByteMs, status, failure } = this;
+    this.resolve({ sentMs, connectedMs, firstByteMs, status, failure });
   }
 }
 

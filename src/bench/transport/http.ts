@@ -23,6 +23,9 @@ export class ResponseReader {
   private head: string[] = [];
   private headBytes = 0;
   private remaining = 0;
+  private http11 = true;
+  private announced = "";
+  private untilClose = false;
   private readonly handler: ResponseHandler;
 
   constructor(handler: ResponseHandler) {
@@ -32,6 +35,14 @@ export class ResponseReader {
   /** The response has ended by its own rules; nothing more is expected on the connection. */
   get done(): boolean {
     return this.state === "done";
+  }
+
+  /** The connection may carry another request, once this response is done. */
+  get keepsAlive(): boolean {
+    const word = this.http11
+      ? !/\bclose\b/i.test(this.announced)
+      : /keep-alive/i.test(this.announced);
+    return this.done && !this.untilClose && word;
   }
 
   /** Takes the next bytes. Throws an HttpFormatError. */
@@ -48,7 +59,10 @@ export class ResponseReader {
 
   /** The connection has closed. False when the response was not whole by then. */
   close(): boolean {
-    if (this.state === "until close") this.state = "done";
+    if (this.state === "until close") {
+      this.state = "done";
+      this.untilClose = true;
+    }
     return this.done;
   }
 
@@ -92,7 +106,10 @@ export class ResponseReader {
     const status = Number(match[1]);
     if (status >= 100 && status < 200) return;
     this.handler.head(status, match[2] ?? "");
-    this.startBody(status, new Map(fields.map(parseField)));
+    const named = new Map(fields.map(parseField));
+    this.http11 = statusLine!.startsWith("HTTP/1.1");
+    this.announced = named.get("connection") ?? "";
+    this.startBody(status, named);
   }
 
   private startBody(status: number, fields: ReadonlyMap<string, string>): void {

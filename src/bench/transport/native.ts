@@ -3,9 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { getSystemErrorName } from "node:util";
 import { NetClient, type NetReply } from "../../net/client.ts";
 import type { ReplyReader } from "../backends/index.ts";
-import type { LoadPlan, LoadResult } from "../load.ts";
-import type { Failure, RequestRecord } from "../request.ts";
+import { givenUp, scheduledS, type LoadPlan, type LoadResult } from "../load.ts";
+import type { BenchRequest, Failure, RequestRecord } from "../request.ts";
 
+const threads = 1;
 /** Finished replies are taken this often. */
 const pollMs = 5;
 /** How long taking may hold this thread at a time, so that the display and Ctrl-C have their turn. */
@@ -13,6 +14,8 @@ const turnMs = 10;
 /** Requests are handed over this long before they are due, and so many at most: their bytes are copied. */
 const aheadS = 5;
 const aheadMax = 50_000;
+/** Requests that may end, and others begin in their places, between two times of taking. */
+const reserve = 256;
 
 export async function sendNative(plan: LoadPlan): Promise<LoadResult> {
   const run = new NativeRun(plan);
@@ -26,56 +29,74 @@ export async function sendNative(plan: LoadPlan): Promise<LoadResult> {
 class NativeRun {
   readonly #plan: LoadPlan;
   readonly #client: NetClient;
-  readonly #records: RequestRecord[] = [];
+  #ended = 0;
+  /** Handed over and not back yet. */
+  readonly #out = new Map<number, BenchRequest>();
+  readonly #outMax: number;
   #handedOver = 0;
   #lastEndS = 0;
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
+    // Without times to go by, what may be under way is handed over, and as many that follow at once.
+    this.#outMax = plan.schedule.count === Infinity ? 2 * plan.maxInFlight + reserve : aheadMax;
     this.#client = new NetClient({
       address: plan.endpoint.host,
       port: plan.endpoint.port,
-      threads: 1,
-      keepAlive: false,
-      maxInFlight: Infinity,
+      threads,
+      keepAlive: plan.keepAlive,
+      maxInFlight: plan.maxInFlight,
+      sendForMs: plan.sendForS * 1000,
       timeoutMs: plan.timeoutMs,
       textPath: plan.format.textPath,
     });
   }
 
-  /** Resolves when all requests have ended, or those under way when the plan's signal came. */
+  /** Resolves when all requests have ended or are given up. */
   async finish(): Promise<LoadResult> {
-    const { signal, requests } = this.#plan;
+    const { signal, sendForS, graceS } = this.#plan;
     this.#handOver(0);
     const startNs = this.#client.start();
     const startMs = performance.now();
     const elapsedS = () => (performance.now() - startMs) / 1000;
-    while (!signal.aborted && this.#records.length < requests.length) {
+    while (!signal.aborted && !this.#isOver(elapsedS())) {
+      if (elapsedS() > sendForS + graceS) break;
       this.#handOver(elapsedS());
       this.#takeFinished();
       await sleep(pollMs);
     }
-    if (signal.aborted) await this.#giveUp();
-    const records = this.#records.toSorted((a, b) => a.index - b.index);
-    return { records, durationS: this.#lastEndS || elapsedS(), startNs };
+    if (this.#out.size > 0) await this.#giveUp();
+    const { cpuS, waitP50S, waitP99S, waitMaxS } = this.#client.counters();
+    const client = { threads, cpuS, waitP50S, waitP99S, waitMaxS };
+    return { durationS: this.#lastEndS || elapsedS(), startNs, client };
   }
 
   close(): void {
     this.#client.close();
   }
 
+  #isOver(nowS: number): boolean {
+    const { schedule, sendForS } = this.#plan;
+    return this.#out.size === 0 && (this.#handedOver === schedule.count || nowS > sendForS);
+  }
+
   #handOver(nowS: number): void {
-    const { requests, dueS } = this.#plan;
-    const most = Math.min(requests.length, this.#records.length + aheadMax);
-    while (this.#handedOver < most && dueS[this.#handedOver]! < nowS + aheadS) {
-      const index = this.#handedOver++;
-      this.#client.submit(index, requests[index]!.bytes, dueS[index]!);
+    const { schedule, sendForS } = this.#plan;
+    if (nowS > sendForS) return;
+    while (this.#handedOver < schedule.count && this.#out.size < this.#outMax) {
+      const index = this.#handedOver;
+      const dueS = schedule.dueS(index);
+      if (dueS >= nowS + aheadS) return;
+      const { request, bytes } = schedule.request(index);
+      this.#client.submit(index, bytes, dueS);
+      this.#out.set(index, request);
+      this.#handedOver++;
     }
   }
 
   async #giveUp(): Promise<void> {
     this.#client.cancel();
-    while (this.#records.length < this.#client.counters().sent) {
+    while (this.#ended < this.#client.counters().sent) {
       this.#takeFinished();
       await sleep(pollMs);
     }
@@ -87,17 +108,20 @@ class NativeRun {
     while (performance.now() < untilMs) {
       const reply = this.#client.take();
       if (!reply) return;
-      const record = recordOf(reply, this.#plan);
-      this.#records.push(record);
+      const request = this.#out.get(reply.index)!;
+      this.#out.delete(reply.index);
+      if (reply.outcome === "unsent") continue;
+      const record = recordOf(reply, request, this.#plan);
+      this.#ended++;
       this.#lastEndS = Math.max(this.#lastEndS, reply.endS);
       this.#plan.onEnd(record);
     }
   }
 }
 
-function recordOf(reply: NetReply, plan: LoadPlan): RequestRecord {
-  const { index, sentS, firstByteS, status } = reply;
-  const { request } = plan.requests[index]!;
+function recordOf(reply: NetReply, request: BenchRequest, plan: LoadPlan): RequestRecord {
+  const { index, sentS, connectedS, firstByteS, status } = reply;
+  const sinceSent = (s: number): number | null => (Number.isNaN(s) ? null : s - sentS);
   const reader = plan.format.newReader();
   const failure = read(reply, reader) ?? failureOf(reply, plan);
   const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
@@ -105,15 +129,17 @@ function recordOf(reply: NetReply, plan: LoadPlan): RequestRecord {
     index,
     promptLen: request.promptLen,
     outputLen: request.outputLen,
-    scheduledS: plan.dueS[index]!,
+    scheduledS: scheduledS(plan, index, sentS),
     sentS,
-    firstByteS: Number.isNaN(firstByteS) ? null : firstByteS - sentS,
+    connectedS: sinceSent(connectedS),
+    firstByteS: sinceSent(firstByteS),
     ttftS,
     latencyS,
+    endedS: reply.endS - sentS,
     itlsS,
     text,
     usage,
-    status: status === 0 ? null : status,
+    httpStatus: status === 0 ? null : status,
     failure,
   };
 }
@@ -137,7 +163,8 @@ function read(reply: NetReply, reader: ReplyReader): Failure | null {
 
 const connection = (message: string): Failure => ({ class: "connection", message: message.trim() });
 
-function failureOf(reply: NetReply, { endpoint, timeoutMs }: LoadPlan): Failure | null {
+function failureOf(reply: NetReply, plan: LoadPlan): Failure | null {
+  const { endpoint, timeoutMs } = plan;
   const { outcome, errno, status, reason, errorBody } = reply;
   const code = errno === 0 ? "" : getSystemErrorName(-errno);
   switch (outcome) {
@@ -162,6 +189,7 @@ function failureOf(reply: NetReply, { endpoint, timeoutMs }: LoadPlan): Failure 
     case "timeout":
       return { class: "timeout", message: `no end of the reply after ${timeoutMs / 1000} s` };
     case "interrupted":
-      return { class: "interrupted", message: "given up on request" };
+    case "unsent":
+      return givenUp(plan);
   }
 }

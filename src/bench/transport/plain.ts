@@ -1,53 +1,122 @@
 /** Sends from this thread over the runtime's sockets: for TLS and host names, and where native threads cannot run. */
-import type { LoadPlan, LoadResult } from "../load.ts";
+import { givenUp, scheduledS, type LoadPlan, type LoadResult } from "../load.ts";
 import { pace } from "../pacer.ts";
-import type { RequestRecord } from "../request.ts";
+import { Connections } from "./connection.ts";
 import { Exchange } from "./exchange.ts";
 import { Inbox } from "./inbox.ts";
 
-export async function sendPlain(plan: LoadPlan): Promise<LoadResult> {
-  const { dueS, signal } = plan;
-  const inbox = new Inbox();
-  const underWay = new Set<Exchange>();
-  const replies: Promise<RequestRecord>[] = [];
-  const startMs = performance.now();
+export function sendPlain(plan: LoadPlan): Promise<LoadResult> {
+  return new PlainRun(plan).finish();
+}
 
-  const send = async (index: number): Promise<RequestRecord> => {
-    const { request, bytes } = plan.requests[index]!;
-    const reader = plan.format.newReader();
-    const exchange = new Exchange(plan.endpoint, bytes, reader, inbox, plan.timeoutMs);
-    underWay.add(exchange);
-    plan.onSent(replies.length + 1);
-    const { sentMs, firstByteMs, status, failure } = await exchange.done;
-    underWay.delete(exchange);
+class PlainRun {
+  readonly #plan: LoadPlan;
+  readonly #connections: Connections;
+  readonly #inbox = new Inbox();
+  readonly #underWay = new Set<Exchange>();
+  readonly #over = new AbortController();
+  readonly #startMs = performance.now();
+  readonly #ended = Promise.withResolvers<void>();
+  /** Requests whose time has come, and those of them that have been sent. */
+  #due = 0;
+  #sent = 0;
+
+  constructor(plan: LoadPlan) {
+    this.#plan = plan;
+    this.#connections = new Connections(plan.endpoint, plan.keepAlive);
+  }
+
+  async finish(): Promise<LoadResult> {
+    const { signal, sendForS, graceS } = this.#plan;
+    const giveUp = () => this.#giveUp();
+    signal.addEventListener("abort", giveUp);
+    const timers = [timer(sendForS, () => this.#stopSending()), timer(sendForS + graceS, giveUp)];
+    void this.#pace();
+    await this.#ended.promise;
+    for (const running of timers) clearTimeout(running);
+    signal.removeEventListener("abort", giveUp);
+    this.#connections.closeIdle();
+    return { durationS: this.#elapsedS(), startNs: NaN, client: null };
+  }
+
+  #elapsedS(): number {
+    return (performance.now() - this.#startMs) / 1000;
+  }
+
+  async #pace(): Promise<void> {
+    const { schedule } = this.#plan;
+    if (this.#plan.signal.aborted) this.#stopSending();
+    else if (schedule.count === Infinity) {
+      this.#due = Infinity;
+      this.#fill();
+    } else {
+      await pace(schedule, this.#startMs, this.#over.signal, (index) => {
+        this.#due = index + 1;
+        this.#fill();
+      });
+    }
+    this.#endIfDone();
+  }
+
+  /** Sends what is due, as far as the limit lets it. */
+  #fill(): void {
+    const { maxInFlight } = this.#plan;
+    while (this.#sent < this.#due && this.#underWay.size < maxInFlight) {
+      if (this.#over.signal.aborted) return;
+      void this.#send(this.#sent++);
+    }
+  }
+
+  async #send(index: number): Promise<void> {
+    const { schedule, format, timeoutMs, onSent, onEnd } = this.#plan;
+    const { request, bytes } = schedule.request(index);
+    const reader = format.newReader();
+    const exchange = new Exchange(this.#connections, bytes, reader, this.#inbox, timeoutMs);
+    this.#underWay.add(exchange);
+    onSent(this.#sent);
+    const { sentMs, connectedMs, firstByteMs, status, failure } = await exchange.done;
+    const sinceSent = (ms: number | null): number | null =>
+      ms === null ? null : (ms - sentMs) / 1000;
+    this.#underWay.delete(exchange);
+    const sentS = (sentMs - this.#startMs) / 1000;
     const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
-    const record = {
+    onEnd({
       index,
       promptLen: request.promptLen,
       outputLen: request.outputLen,
-      scheduledS: dueS[index]!,
-      sentS: (sentMs - startMs) / 1000,
-      firstByteS: firstByteMs === null ? null : (firstByteMs - sentMs) / 1000,
+      scheduledS: scheduledS(this.#plan, index, sentS),
+      sentS,
+      connectedS: sinceSent(connectedMs),
+      firstByteS: sinceSent(firstByteMs),
       ttftS,
       latencyS,
+      endedS: (performance.now() - sentMs) / 1000,
       itlsS,
       text,
       usage,
-      status,
+      httpStatus: status,
       failure,
-    };
-    plan.onEnd(record);
-    return record;
-  };
-  const giveUp = (): void => {
-    for (const exchange of underWay) {
-      exchange.fail({ class: "interrupted", message: "given up on request" });
-    }
-  };
+    });
+    this.#fill();
+    this.#endIfDone();
+  }
 
-  signal.addEventListener("abort", giveUp);
-  await pace(dueS, startMs, signal, (index) => void replies.push(send(index)));
-  const records = await Promise.all(replies);
-  signal.removeEventListener("abort", giveUp);
-  return { records, durationS: (performance.now() - startMs) / 1000, startNs: NaN };
+  #endIfDone(): void {
+    const allSent = this.#sent === this.#plan.schedule.count || this.#over.signal.aborted;
+    if (allSent && this.#underWay.size === 0) this.#ended.resolve();
+  }
+
+  #stopSending(): void {
+    this.#over.abort();
+    this.#endIfDone();
+  }
+
+  #giveUp(): void {
+    this.#stopSending();
+    for (const exchange of this.#underWay) exchange.fail(givenUp(this.#plan));
+  }
+}
+
+function timer(afterS: number, then: () => void): ReturnType<typeof setTimeout> | undefined {
+  return Number.isFinite(afterS) ? setTimeout(then, afterS * 1000) : undefined;
 }

@@ -20,13 +20,22 @@ export interface MockServer {
   close(): Promise<void>;
 }
 
-/** Answers POSTs with `handler`, and `/v1/models` with one model called "tok". */
-export async function startMock(handler: MockHandler): Promise<MockServer> {
+/** What a client asks beside the load. */
+const sidePages = ["/metrics", "/get_server_info", "/version"];
+
+/**
+ * Answers with `handler`, but `/v1/models` with one model called "tok", and what is asked beside the load with `pages`:
+ * a body a path, else 404. That is not recorded, nor are its connections counted.
+ */
+export async function startMock(
+  handler: MockHandler,
+  pages: (path: string) => string | undefined = () => undefined,
+): Promise<MockServer> {
   const requests: MockRequest[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((socket) => {
-    connections++;
+    let counted = false;
     sockets.add(socket);
     let received: Uint8Array = new Uint8Array();
     socket.setNoDelay(true);
@@ -37,6 +46,13 @@ export async function startMock(handler: MockHandler): Promise<MockServer> {
       const request = parseRequest(Buffer.from(received));
       if (!request) return;
       received = new Uint8Array();
+      if (sidePages.some((path) => request.path.endsWith(path))) {
+        const page = pages(request.path);
+        socket.end(response(page === undefined ? 404 : 200, {}, page ?? ""));
+        return;
+      }
+      if (!counted) connections++;
+      counted = true;
       if (request.path.endsWith("/v1/models")) {
         socket.end(
           response(200, { "content-type": "application/json" }, '{"data": [{"id": "tok"}]}'),

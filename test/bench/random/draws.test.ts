@@ -10,6 +10,13 @@ describe("Python's random", () => {
     new PythonRandom(seed).shuffle(shuffled);
     expect(shuffled).toEqual(items);
   });
+
+  test("random() with seed 42", () => {
+    const python = new PythonRandom(42);
+    expect([python.random(), python.random(), python.random()]).toEqual([
+      0.6394267984578837, 0.025010755222666936, 0.27502931836911926,
+    ]);
+  });
 });
 
 describe("numpy's legacy generator", () => {

@@ -1,5 +1,6 @@
 /** Proves that known latencies give bench_serving's table, result line and returned figures, byte for byte. */
 import { describe, expect, test } from "bun:test";
+import { Measurements } from "../../../src/bench/measurements.ts";
 import { computeMetrics } from "../../../src/bench/metrics.ts";
 import type { Metrics } from "../../../src/bench/metrics.ts";
 import { defaultOptions } from "../../../src/bench/options.ts";
@@ -8,7 +9,6 @@ import { resultFields, resultLine } from "../../../src/bench/report/jsonl.ts";
 import { resultTable } from "../../../src/bench/report/table.ts";
 import type { RequestRecord } from "../../../src/bench/request.ts";
 import { absentNote, readShared, sharedPresent } from "../shared.ts";
-import { wordTokenizer } from "../support.ts";
 
 interface Output {
   success: boolean;
@@ -40,15 +40,24 @@ function record(output: Output, index: number): RequestRecord {
     outputLen: output.output_len,
     scheduledS: 0,
     sentS: 0,
+    connectedS: null,
     firstByteS: null,
     ttftS: output.ttft,
     latencyS: output.latency,
+    endedS: output.latency,
     itlsS: output.itl,
     text: " hello".repeat(output.generated_tokens),
     usage: null,
-    status: 200,
+    httpStatus: 200,
     failure: output.success ? null : { class: "cut off", message: "" },
   };
+}
+
+function measured({ outputs, version }: Case): Measurements {
+  const gapBeforeFirst = version === "0.2.7";
+  const all = new Measurements(outputs.length, { gapBeforeFirst, exactOutput: false });
+  outputs.map(record).forEach((r, i) => all.add(r, outputs[i]!.generated_tokens));
+  return all;
 }
 
 const returned = (metrics: Metrics): Record<string, number> => ({
@@ -74,7 +83,7 @@ const returned = (metrics: Metrics): Record<string, number> => ({
 
 describe.skipIf(!sharedPresent)(`golden metrics${absentNote}`, () => {
   test.each(cases)("$version $kind", (golden) => {
-    const metrics = computeMetrics(golden.outputs.map(record), golden.duration, wordTokenizer());
+    const metrics = computeMetrics(measured(golden), golden.duration);
     const rate = {
       perSecond: golden.request_rate === "inf" ? Infinity : golden.request_rate,
       integer: false,

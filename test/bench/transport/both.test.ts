@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { backendOf } from "../../../src/bench/backends/index.ts";
-import type { LoadPlan } from "../../../src/bench/load.ts";
-import { defaultOptions } from "../../../src/bench/options.ts";
+import { collectLoad, plainLoad, type LoadPlan } from "../../../src/bench/load.ts";
+import { defaultOptions, type BackendName } from "../../../src/bench/options.ts";
+import { onceEach } from "../../../src/bench/schedule.ts";
 import { sendNative } from "../../../src/bench/transport/native.ts";
 import { sendPlain } from "../../../src/bench/transport/plain.ts";
 import { replay, startMock, type MockHandler, type MockServer } from "../mock/server.ts";
@@ -19,25 +20,26 @@ afterAll(() => server.close());
 
 const post = Buffer.from("POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
 
-function planOf(backend: "sglang" | "trt", count = 1): LoadPlan {
+function planOf(backend: BackendName, count = 1): LoadPlan {
   const { textPath } = backendOf[backend];
   const request = { request: { prompt: "a", promptLen: 1, outputLen: 4 }, bytes: post };
   return {
     endpoint: { host: "127.0.0.1", port: server.port, tls: false },
-    requests: Array.from({ length: count }, () => request),
-    dueS: new Float64Array(count),
+    ...plainLoad,
+    schedule: onceEach(
+      Array.from({ length: count }, () => request),
+      new Float64Array(count),
+    ),
     format: { newReader: () => backendOf[backend].newReader(defaultOptions), textPath },
     timeoutMs: 5000,
     signal: new AbortController().signal,
-    onSent: () => {},
-    onEnd: () => {},
   };
 }
 
 /** What a client makes of the reply, without its times. */
-async function outcome(name: keyof typeof transports, backend: "sglang" | "trt") {
-  const { records } = await transports[name](planOf(backend));
-  const { text, itlsS, usage, status, failure, ttftS, firstByteS } = records[0]!;
+async function outcome(name: keyof typeof transports, backend: BackendName) {
+  const { records } = await collectLoad(planOf(backend), transports[name]);
+  const { text, itlsS, usage, httpStatus: status, failure, ttftS, firstByteS } = records[0]!;
   const detail = failure && { class: failure.class, message: failure.message };
   // What fails ends at another moment: a native thread reads to the end, the other closes the connection.
   if (detail) return { failure: detail, status };
@@ -53,6 +55,12 @@ async function outcome(name: keyof typeof transports, backend: "sglang" | "trt")
 
 const completion = (text: unknown, more: object = {}) =>
   `data: ${JSON.stringify({ id: "c", choices: [{ index: 0, text, ...more }], usage: null })}`;
+const said = (content: unknown, more: object = {}) =>
+  `data: ${JSON.stringify({ id: "c", choices: [{ index: 0, delta: { content }, ...more }] })}`;
+const soFar = (text: unknown, count: number) =>
+  `data: ${JSON.stringify({ text, meta_info: { completion_tokens: count, finish_reason: null } })}`;
+const piece = (content: unknown, stop: boolean) =>
+  `data: ${JSON.stringify({ index: 0, content, stop })}`;
 const generated = (text: unknown) => `data: ${JSON.stringify({ model: "m", text_output: text })}`;
 
 const text = fc.oneof(
@@ -63,6 +71,11 @@ const text = fc.oneof(
 const line = fc.oneof(
   { weight: 8, arbitrary: text.map((t) => completion(t)) },
   { weight: 2, arbitrary: text.map(generated) },
+  { weight: 3, arbitrary: text.map((t) => said(t)) },
+  { weight: 1, arbitrary: text.map((t) => said(t, { finish_reason: "stop" })) },
+  { weight: 3, arbitrary: fc.tuple(text, fc.nat(4)).map(([t, count]) => soFar(t, count)) },
+  { weight: 3, arbitrary: text.map((t) => piece(t, false)) },
+  { weight: 1, arbitrary: text.map((t) => piece(t, true)) },
   { weight: 1, arbitrary: text.map((t) => completion(t, { finish_reason: "length" })) },
   {
     weight: 1,
@@ -81,12 +94,33 @@ const line = fc.oneof(
   },
   { weight: 1, arbitrary: text.map((t) => completion(t).replace("data: ", "data:")) },
 );
-const body = fc
-  .record({
-    lines: fc.array(line, { maxLength: 12 }),
-    end: fc.constantFrom("\n\n", "\n", "\r\n\r\n"),
-  })
-  .map(({ lines, end }) => lines.map((l) => l + end).join(""));
+/** One of each way to read. */
+const ways = ["sglang", "trt", "vllm-chat", "sglang-native", "llama.cpp"] as const;
+
+/** Mostly of the one format, so that there is something to read. */
+const own: Readonly<Record<(typeof ways)[number], RegExp>> = {
+  sglang: /"choices":\[\{"index":0,"text"/,
+  trt: /text_output/,
+  "vllm-chat": /delta/,
+  "sglang-native": /meta_info/,
+  "llama.cpp": /"stop"/,
+};
+const bodyFor = (way: (typeof ways)[number]) =>
+  fc
+    .record({
+      lines: fc.oneof(
+        {
+          weight: 3,
+          arbitrary: fc.array(
+            line.filter((l) => own[way].test(l)),
+            { maxLength: 12 },
+          ),
+        },
+        { weight: 1, arbitrary: fc.array(line, { maxLength: 12 }) },
+      ),
+      end: fc.constantFrom("\n\n", "\n", "\r\n\r\n"),
+    })
+    .map(({ lines, end }) => lines.map((l) => l + end).join(""));
 
 const framing = fc.constantFrom("chunked", "counted", "until close", "cut off");
 
@@ -115,7 +149,7 @@ function replyOf(content: string, framed: string, status: number): Buffer {
 }
 
 async function readAlike(
-  backend: "sglang" | "trt",
+  backend: BackendName,
   content: string,
   framed: string,
   status: number,
@@ -130,14 +164,44 @@ async function readAlike(
   expect(await outcome("native", backend)).toEqual(plain);
 }
 
-describe.each(["sglang", "trt"] as const)("%s", (backend) => {
+describe.each(ways)("%s", (backend) => {
   test("any reply, cut anywhere, is read alike", async () => {
     const status = fc.constantFrom(200, 200, 200, 400, 503);
     const cuts = fc.array(fc.nat(4000), { maxLength: 4 });
-    const alike = fc.asyncProperty(body, framing, status, cuts, (...reply) =>
+    const alike = fc.asyncProperty(bodyFor(backend), framing, status, cuts, (...reply) =>
       readAlike(backend, ...reply),
     );
     await fc.assert(alike, { numRuns: 150 });
+  });
+
+  test("long events that repeat what was before are read alike", async () => {
+    const edit = fc.record({
+      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      remove: fc.constantFrom(0, 0, 0, 1, 3, 40),
+      insert: fc.oneof(fc.constant(""), text, fc.string({ minLength: 200, maxLength: 300 })),
+    });
+    // Whatever the format is told of the text, its events are long and differ here and there.
+    const wrap = { sglang: completion, trt: generated, "vllm-chat": said } as const;
+    const eventOf = (content: string, i: number) =>
+      backend === "sglang-native"
+        ? soFar(content, i)
+        : backend === "llama.cpp"
+          ? piece(content, i > 5)
+          : wrap[backend](content, { logprobs: content.length, i });
+    const grown = fc.array(edit, { minLength: 2, maxLength: 12 }).map((edits) => {
+      let content = "lorem ipsum dolor sit amet ".repeat(25);
+      return edits.map(({ at, remove, insert }, i) => {
+        const from = Math.floor(at * content.length);
+        content = content.slice(0, from) + insert + content.slice(from + remove);
+        return `${eventOf(content, i)}\n\n`;
+      });
+    });
+    const alike = fc.asyncProperty(
+      grown,
+      fc.array(fc.nat(9000), { maxLength: 3 }),
+      (events, cuts) => readAlike(backend, events.join(""), "chunked", 200, cuts),
+    );
+    await fc.assert(alike, { numRuns: 40 });
   });
 
   test("what is not HTTP is malformed to both", async () => {

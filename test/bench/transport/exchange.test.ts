@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { backendOf } from "../../../src/bench/backends/index.ts";
 import { defaultOptions } from "../../../src/bench/options.ts";
+import { Connections } from "../../../src/bench/transport/connection.ts";
 import { Exchange } from "../../../src/bench/transport/exchange.ts";
 import { Inbox } from "../../../src/bench/transport/inbox.ts";
 import { burst, startMock } from "../mock/server.ts";
@@ -17,7 +18,7 @@ function exchange(host: string, timeoutMs: number): Exchange {
   const endpoint = { host, port: silent.port, tls: false };
   const request = Buffer.from("POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
   const reader = backendOf.sglang.newReader(defaultOptions);
-  return new Exchange(endpoint, request, reader, new Inbox(), timeoutMs);
+  return new Exchange(new Connections(endpoint, false), request, reader, new Inbox(), timeoutMs);
 }
 
 test("a server that stays silent", async () => {
@@ -42,7 +43,13 @@ test("a whole reply ends the connection in order, not by a reset", async () => {
   const body = '{"max_tokens": 1}';
   const request = Buffer.from(`POST / HTTP/1.1\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
   const reader = backendOf.sglang.newReader(defaultOptions);
-  const { failure } = await new Exchange(endpoint, request, reader, new Inbox(), 20_000).done;
+  const { failure } = await new Exchange(
+    new Connections(endpoint, false),
+    request,
+    reader,
+    new Inbox(),
+    20_000,
+  ).done;
   expect([failure, await ended.promise]).toEqual([null, false]);
   await server.close();
 });

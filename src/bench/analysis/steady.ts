@@ -1,0 +1,46 @@
+/** The figures of the steady part of a run alone. */
+import type { Measurements } from "../measurements.ts";
+import { littlesLaw, type LittlesLaw } from "../statistics/littles-law.ts";
+import { steadyWindow, type Window } from "../statistics/steady-state.ts";
+import { amounts } from "../statistics/timeline.ts";
+import { latencies, type Latencies } from "./latencies.ts";
+import { ends, outputTokens } from "./throughput.ts";
+
+export interface SteadyState {
+  readonly window: Window;
+  /** Requests that were sent in the window; the latencies are those of the successes among them. */
+  readonly sent: number;
+  readonly latencies: Latencies;
+  readonly requestsPerS: number;
+  readonly outputTokensPerS: number;
+  readonly littlesLaw: LittlesLaw;
+}
+
+/** null and a reason where the load was not steady. */
+export type SteadyFinding =
+  { readonly state: SteadyState } | { readonly state: null; readonly reason: string };
+
+export function steadyState(m: Measurements, ok: Int32Array, durationS: number): SteadyFinding {
+  const all = m.indices("ok", "short output", "failed", "incomplete");
+  const lives = {
+    sentS: Float64Array.from(all, (i) => m.columns.sentS[i]!),
+    endedS: Float64Array.from(all, (i) => m.columns.sentS[i]! + m.columns.endedS[i]!),
+  };
+  const window = steadyWindow(lives, durationS);
+  if (typeof window === "string") return { state: null, reason: window };
+  const { fromS, toS } = window;
+  const sentWithin = (i: number): boolean =>
+    m.columns.sentS[i]! >= fromS && m.columns.sentS[i]! < toS;
+  const perS = (spans: ReturnType<typeof ends>): number =>
+    amounts(spans, fromS, toS, 1)[0]! / (toS - fromS);
+  return {
+    state: {
+      window,
+      sent: all.filter(sentWithin).length,
+      latencies: latencies(m, ok.filter(sentWithin), null),
+      requestsPerS: perS(ends(m, ok)),
+      outputTokensPerS: perS(outputTokens(m, ok)),
+      littlesLaw: littlesLaw(lives, window),
+    },
+  };
+}

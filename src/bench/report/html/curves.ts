@@ -1,0 +1,214 @@
+/** How latency and throughput change with the rate or the concurrency, with error bars. */
+import { drawFigure, intervalOf, type Interval, seeded } from "../../compare/resample.ts";
+import { meanInterval } from "../../compare/student.ts";
+import {
+  type Configuration,
+  configurationText,
+  distinguishing,
+} from "../../results/configuration.ts";
+import { type Figure, figureOf, parseFigure } from "../../results/figures.ts";
+import { numberOf, rateOf } from "../../results/lines.ts";
+import { numberText } from "../../results/number-text.ts";
+import { mean } from "../../statistics.ts";
+import {
+  axes,
+  chart,
+  label,
+  line,
+  margins,
+  plotPlaces,
+  px,
+  seriesName,
+  spreadLabels,
+  type Size,
+  textWidth,
+} from "./chart.ts";
+import { type Markup, markup } from "./markup.ts";
+import type { ReportedRun } from "./runs.ts";
+import { linearScale, logScale, type Scale } from "./scale.ts";
+
+const size: Size = { width: 440, height: 280 };
+/** Beyond this ratio of the largest to the smallest x, its axis is logarithmic. */
+const logRatio = 12;
+
+/** What the runs were varied by. */
+interface Axis {
+  readonly part: "rate" | "concurrency";
+  readonly label: string;
+  readonly of: (run: ReportedRun) => number | null;
+}
+
+const axesTried: readonly Axis[] = [
+  {
+    part: "rate",
+    label: "request rate (req/s)",
+    of: ({ saved }) => {
+      const rate = rateOf(saved.fields);
+      return rate === Infinity ? null : rate;
+    },
+  },
+  {
+    part: "concurrency",
+    label: "greatest concurrency",
+    of: ({ saved }) => numberOf(saved.fields, "max_concurrency"),
+  },
+];
+
+/** Runs that differ in the axis only. */
+interface Series {
+  readonly name: string;
+  readonly number: number;
+  readonly runs: readonly ReportedRun[];
+}
+
+interface Curve {
+  readonly series: Series;
+  readonly figure: Figure;
+  readonly dashed: boolean;
+  readonly points: readonly CurvePoint[];
+}
+
+interface CurvePoint {
+  readonly x: number;
+  readonly y: number;
+  readonly interval: Interval | null;
+}
+
+const panels: readonly { readonly title: string; readonly figures: readonly string[] }[] = [
+  { title: "TTFT (ms)", figures: ["ttft_p50", "ttft_p99"] },
+  { title: "TPOT (ms)", figures: ["tpot_p50", "tpot_p99"] },
+  { title: "E2E latency (ms)", figures: ["e2e_p50", "e2e_p99"] },
+  { title: "Output tokens a second", figures: ["output_throughput"] },
+];
+
+export interface Curves {
+  readonly axis: string;
+  readonly charts: readonly Markup[];
+}
+
+/** One set for each of rate and concurrency that has at least two values. */
+export function curveCharts(runs: readonly ReportedRun[]): Curves[] {
+  return axesTried.flatMap((axis): Curves[] => {
+    const varied = runs.filter((run) => axis.of(run) !== null);
+    if (new Set(varied.map(axis.of)).size < 2) return [];
+    const series = seriesOf(varied, axis);
+    const charts = panels.flatMap(
+      ({ title, figures }) => panel(title, figures, series, axis) ?? [],
+    );
+    return charts.length === 0 ? [] : [{ axis: axis.label, charts }];
+  });
+}
+
+function seriesOf(runs: readonly ReportedRun[], { part }: Axis): Series[] {
+  const rest = ({ configuration }: ReportedRun): Configuration => {
+    const { [part]: _, requests: __, ...others } = configuration;
+    return others;
+  };
+  const groups = Map.groupBy(runs, (run) => JSON.stringify(rest(run)));
+  const members = [...groups.values()];
+  const parts = distinguishing(members.map((group) => rest(group[0]!)));
+  return members.map((group, number) => ({
+    name: configurationText(rest(group[0]!), parts),
+    number,
+    runs: group,
+  }));
+}
+
+function panel(
+  title: string,
+  names: readonly string[],
+  series: readonly Series[],
+  axis: Axis,
+): Markup | null {
+  const curves = names
+    .flatMap((name, i) => series.map((one) => curveOf(one, parseFigure(name), i > 0, axis)))
+    .filter(({ points }) => points.length > 0);
+  if (curves.length === 0) return null;
+  const names2 = curves.map((curve) => curveName(curve, names.length > 1));
+  const right = Math.min(170, Math.max(...names2.map(textWidth)) + 14);
+  const around = { ...margins, right, bottom: 38 };
+  const places = plotPlaces(size, around);
+  const points = curves.flatMap((curve) => curve.points);
+  const xs = points.map(({ x }) => x);
+  const [low, high] = [Math.min(...xs), Math.max(...xs)];
+  const x = high / low > logRatio ? logScale(low, high, places.x) : linearScale(0, high, places.x);
+  const y = linearScale(0, Math.max(...points.map((p) => p.interval?.high ?? p.y), 0), places.y);
+  const ends = spreadLabels(
+    curves.map((curve) => y.at(curve.points.at(-1)!.y)),
+    14,
+    places.y.from,
+  );
+  const description = `${title} by ${axis.label}. ${curves.map(curveWords).join("; ")}.`;
+  return chart(size, { title, description }, [
+    axes({ x, y, xLabel: axis.label }, size, around),
+    ...curves.map((curve) => curveMarkup(curve, x, y)),
+    ...curves.map((curve, i) =>
+      label(
+        { x: x.at(curve.points.at(-1)!.x) + 8, y: ends[i]! + 4 },
+        names2[i]!,
+        seriesName(curve.series.number),
+      ),
+    ),
+  ]);
+}
+
+function curveOf(series: Series, figure: Figure, dashed: boolean, axis: Axis): Curve {
+  const byX = Map.groupBy(series.runs, (run) => axis.of(run)!);
+  const points = [...byX].flatMap(([x, runs]): CurvePoint[] => {
+    const values = runs.flatMap(
+      (run) => figureOf(figure, run.saved, run.records ?? undefined) ?? [],
+    );
+    return values.length === 0
+      ? []
+      : [{ x, y: mean(values), interval: errorBar(figure, runs, values) }];
+  });
+  return { series, figure, dashed, points: points.sort((a, b) => a.x - b.x) };
+}
+
+/** Rounds of the bootstrap of an error bar: it is drawn, not read to a digit. */
+const rounds = 200;
+
+/** Student's t from three runs on, the two values themselves from two, one run's records drawn again. */
+function errorBar(
+  figure: Figure,
+  runs: readonly ReportedRun[],
+  values: readonly number[],
+): Interval | null {
+  if (values.length > 2) return meanInterval(values);
+  if (values.length === 2) return { low: Math.min(...values), high: Math.max(...values) };
+  const records = runs[0]?.records;
+  // Slices of time tell of a run's beginning and end too; for a curve of rates that is no error.
+  if (!records || figure.kind === "throughput") return null;
+  const draws = drawFigure(figure, records, seeded("servebench report"), rounds);
+  return "refused" in draws ? null : intervalOf(draws);
+}
+
+const statisticName = ({ name }: Figure): string => name.split("_")[1]!;
+
+function curveName({ series, figure }: Curve, severalFigures: boolean): string {
+  const parts = [series.name, ...(severalFigures ? [statisticName(figure)] : [])];
+  return parts.filter((part) => part !== "").join(" ");
+}
+
+function curveWords(curve: Curve): string {
+  const points = curve.points.map(({ x, y }) => `${numberText(y)} at ${numberText(x)}`);
+  return `${curveName(curve, true)}: ${points.join(", ")}`;
+}
+
+function curveMarkup({ series, dashed, points }: Curve, x: Scale, y: Scale): Markup {
+  const name = seriesName(series.number);
+  const places = points.map((point) => ({ ...point, x: x.at(point.x), y: y.at(point.y) }));
+  return markup`${line(places, dashed ? `${name} dashed` : name)}${places.map(
+    (place, i) =>
+      markup`${errorMarkup(place, y)}<circle class="dot ${name}" cx="${px(place.x)}" cy="${px(place.y)}" r="3"><title>${numberText(points[i]!.y)} at ${numberText(points[i]!.x)}</title></circle>`,
+  )}`;
+
+  function errorMarkup({ x: at, interval }: CurvePoint, scale: Scale): Markup | null {
+    if (!interval) return null;
+    const [low, high] = [
+      px(scale.at(Math.max(interval.low, scale.low))),
+      px(scale.at(interval.high)),
+    ];
+    return markup`<path class="error ${name}" d="M${px(at)} ${low}V${high}M${px(at - 3)} ${low}h6M${px(at - 3)} ${high}h6"/>`;
+  }
+}

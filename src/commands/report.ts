@@ -1,0 +1,72 @@
+/** `servebench report`: runs as one page to read, print and keep. */
+import { writeFileSync } from "node:fs";
+import { UserError } from "../user-error.ts";
+import { defineCommand, type CommandIo } from "./command.ts";
+import { required, restOf, textFlag, textListFlag, type FlagValues } from "./flags.ts";
+
+const words = {
+  files: required(
+    restOf(
+      textListFlag("Result lines, as bench --output-file writes them.", {
+        placeholder: "RESULTS.jsonl...",
+      }),
+    ),
+  ),
+};
+
+const flags = {
+  output: textFlag("Where the page goes.", {
+    default: "report.html",
+    placeholder: "FILE",
+    aliases: ["o"],
+  }),
+  records: textListFlag(
+    "Records of requests (bench --records); may be repeated. Each line finds its own. With them there are distributions, " +
+      "timelines, and error bars of single runs.",
+    { placeholder: "FILE" },
+  ),
+  title: textFlag("Heading; what the runs have in common if not given."),
+};
+type Values = FlagValues<typeof flags & typeof words>;
+
+export const report = defineCommand({
+  name: "report",
+  summary: "runs as one HTML page: tables, distributions, timelines, curves",
+  description:
+    "Makes one HTML page that needs neither network nor script: a table of the runs, latency and throughput by rate or " +
+    "concurrency with error bars where several were run, distributions of TTFT, ITL, TPOT and end-to-end latency, throughput " +
+    "and requests in flight over time, each request as a bar, repeated runs together, the commands and all fields. " +
+    "It reads well in light, in dark and on paper.",
+  examples: [
+    {
+      line: "servebench bench --output-file run.jsonl --records run.records.jsonl",
+      says: "a run that keeps the records of its requests",
+    },
+    {
+      line: "servebench report run.jsonl --records run.records.jsonl -o run.html",
+      says: "its page",
+    },
+    { line: "servebench report sweep.jsonl -o sweep.html", says: "curves of a sweep" },
+  ],
+  words,
+  flags,
+  run: runReport,
+});
+
+async function runReport(values: Values, io: CommandIo): Promise<number> {
+  const { readResults } = await import("../bench/results/read.ts");
+  const { reportPage } = await import("../bench/report/html/page.ts");
+  const { files, records, notes } = await readResults(values.files, values.records);
+  for (const note of notes) io.stderr(`${note}\n`);
+  const page = reportPage(files.flat(), records, { title: values.title, now: new Date() });
+  try {
+    writeFileSync(values.output, page);
+  } catch (error) {
+    throw new UserError(`--output: cannot write '${values.output}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const size = (page.length / 1024).toFixed(0);
+  io.stdout(`${values.output}: ${files.flat().length} runs, ${size} KiB\n`);
+  return 0;
+}
