@@ -67,7 +67,6 @@ export interface BenchRun {
   /** null: the server told nothing of itself. */
   readonly server: ServerFigures | null;
   readonly facts: RunFacts;
-  readonly measurements: Measurements;
   /** Empty unless they were to be kept (`BenchIo.keepRecords`, --output-details). */
   readonly records: readonly RequestRecord[];
 }
@@ -186,9 +185,10 @@ function tokenTotals(prepared: readonly PreparedRequest[]): string {
 async function runRate(bench: Bench, rate: RequestRate): Promise<readonly BenchRun[]> {
   const runs: BenchRun[] = [];
   for (let i = 0; i < bench.options.numRuns && !bench.io.signal.aborted; i++) {
-    const run = await runOnce(bench, rate);
-    if (!run) break;
-    await publishRun(bench.publisher, run, runs);
+    const ran = await runOnce(bench, rate);
+    if (!ran) break;
+    const { run, measurements } = ran;
+    await publishRun(bench.publisher, run, measurements, runs);
     const note = cacheNote(bench.dataset, bench.options, run.server);
     if (note !== null) bench.io.stderr(`${note}\n`);
     runs.push(run);
@@ -212,8 +212,14 @@ function promptsOfRun({
   return { prepared: isNew ? prepared.map((_, i) => ofRun(i, 0)) : prepared, renewed: ofRun };
 }
 
+/** A run, and what it measured of each request, which is not kept for longer than it is needed. */
+interface Ran {
+  readonly run: BenchRun;
+  readonly measurements: Measurements;
+}
+
 /** null: interrupted before the measurement began. */
-async function runOnce(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
+async function runOnce(bench: Bench, rate: RequestRate): Promise<Ran | null> {
   const { options, io, dataset, tokenizer, recordsFile } = bench;
   const { prepared, renewed } = promptsOfRun(bench);
   const schedule = scheduleOf(options, rate, prepared, bench.numpy, renewed);
@@ -247,7 +253,8 @@ async function runOnce(bench: Bench, rate: RequestRate): Promise<BenchRun | null
   const metrics = computeMetrics(measurements, result.durationS);
   const load = computeLoadFigures(measurements);
   const analysis = analyse(measurements, result, load, options);
-  return { rate, startedAt, metrics, load, analysis, server, facts, measurements, records };
+  const run = { rate, startedAt, metrics, load, analysis, server, facts, records };
+  return { run, measurements };
 }
 
 function rangeOf(values: readonly number[]): Range {
