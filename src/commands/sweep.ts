@@ -191,6 +191,9 @@ async function planOf(values: Values, argv: readonly string[]): Promise<SweepPla
 
 function check(values: Values): void {
   const { search, slo, rates, concurrencies, lengths, datasets, serve: servers } = values;
+  if (search === null && slo.length > 0) {
+    throw new UsageError("--slo is a goal of a search: add --search rate or --search concurrency");
+  }
   const axes = [rates, concurrencies, lengths, datasets].filter((axis) => axis !== null);
   if (search === null && axes.length === 0 && servers.length === 0 && values.repeats === 1) {
     throw new UsageError(
@@ -199,9 +202,6 @@ function check(values: Values): void {
   }
   if (search !== null && slo.length === 0) {
     throw new UsageError('--search needs a goal: --slo "ttft_p99<500"');
-  }
-  if (search === null && slo.length > 0) {
-    throw new UsageError("--slo is a goal of a search: add --search rate or --search concurrency");
   }
   if ((search === "rate" && rates) || (search === "concurrency" && concurrencies)) {
     throw new UsageError(
