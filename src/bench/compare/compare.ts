@@ -19,7 +19,7 @@ import {
   type Random,
   seeded,
 } from "./resample.ts";
-import { welch } from "./student.ts";
+import { welch } from "./welch.ts";
 
 export type Records = ReadonlyMap<SavedRun, RecordedRun>;
 

@@ -102,6 +102,10 @@ describe("search", () => {
   });
 });
 
+const at = (value: number, half: number | null): Estimates => [
+  { value, interval: half === null ? null : { low: value - half, high: value + half } },
+];
+
 describe("goals", () => {
   test("are read, and what is none refused", () => {
     expect(parseGoal("p99_ttft_ms <= 0.5s")).toMatchObject({ limit: 500, text: "ttft_p99<0.5s" });
@@ -114,9 +118,6 @@ describe("goals", () => {
   });
 
   test("a goal is surely met or missed only if the interval is on one side", () => {
-    const at = (value: number, half: number | null): Estimates => [
-      { value, interval: half === null ? null : { low: value - half, high: value + half } },
-    ];
     expect(judge(goals, [at(450, 20)])).toMatchObject({ met: true, sure: true });
     expect(judge(goals, [at(490, 20)])).toMatchObject({ met: true, sure: false });
     expect(judge(goals, [at(510, 20)])).toMatchObject({ met: false, sure: false });
