@@ -4,8 +4,10 @@
 // text becomes the template; a later line that begins and ends with the same bytes around that string is not kept:
 // only the contents of its string are appended to those of the lines before it. That costs a memcmp a line where a
 // JSON parser would cost microseconds, and whoever reads the entries later parses a whole run of texts at once.
+// A long line that is like no template is kept as its difference from the one before, if that is shorter.
 #pragma once
 #include "bytes.h"
+#include "delta.h"
 #include "json_span.h"
 
 namespace sn {
@@ -14,6 +16,7 @@ enum EntryKind : uint32_t {
   kLine = 0,      // a line as it came
   kTemplate = 1,  // the same, and what later runs are like
   kRun = 2,       // `count` lines like the template; the bytes are their texts, one after the other, as JSON writes them
+  kDelta = 3,     // a line as the steps (delta.h) that make it of the last line that is no run's
 };
 
 // Entries lie one after the other in Events::entries, each followed by its bytes. Every line has a stamp.
@@ -59,6 +62,7 @@ class Events {
     entries.release();
     stamps.release();
     tail_.release();
+    before_.release();
   }
 
  private:
@@ -108,7 +112,30 @@ class Events {
       template_size_ = size;
     }
     run_ = 0;
-    return entries.append(&entry, sizeof entry) && entries.append(data, size);
+    if (entry.kind == kLine && before_.size > 0 && size >= kLong) {
+      bool kept = false;
+      if (!add_delta(data, size, &kept)) return false;
+      if (kept) return remember(data, size);
+    }
+    return entries.append(&entry, sizeof entry) && entries.append(data, size) && remember(data, size);
+  }
+
+  bool add_delta(const uint8_t* data, size_t size, bool* kept) {
+    size_t place = entries.size;
+    Entry entry = {kDelta, 1, 0};
+    if (!entries.append(&entry, sizeof entry)) return false;
+    if (!Delta::append(&entries, before_.data, before_.size, data, size)) return false;
+    entry.bytes = (uint32_t)(entries.size - place - sizeof entry);
+    *kept = entry.bytes < size / 2;
+    if (*kept) memcpy(entries.data + place, &entry, sizeof entry);
+    else entries.size = place;
+    return true;
+  }
+
+  // Short lines are soon kept whole; a difference from one would gain nothing.
+  bool remember(const uint8_t* data, size_t size) {
+    before_.size = 0;
+    return size < kLong || before_.append(data, size);
   }
 
   // Comments and fields of an event other than its data.
@@ -151,7 +178,10 @@ class Events {
     return true;
   }
 
+  static constexpr size_t kLong = 512;
+
   Bytes tail_;
+  Bytes before_;  // the last line that is no run's, if it is long
   // The template's line in `entries`, 0 for none: an entry stands before it.
   size_t template_ = 0, template_size_ = 0;
   // Bytes of it before and after the contents of the string.

@@ -262,8 +262,12 @@ class Mock {
 
   void begin_reply(Connection* c, const char* body, size_t size, int64_t now) {
     arrivals_.push(now);
-    int asked = (int)number_after(body, size, "\"max_tokens\":", number_after(body, size, "\"max_new_tokens\":", 16));
-    c->tokens = options_.tokens > 0 ? options_.tokens : asked;
+    // Each wire format has a name of its own for it.
+    static const char* const names[] = {"\"max_tokens\":", "\"max_completion_tokens\":", "\"max_new_tokens\":",
+                                        "\"n_predict\":"};
+    int64_t asked = 16;
+    for (const char* name : names) asked = number_after(body, size, name, asked);
+    c->tokens = options_.tokens > 0 ? options_.tokens : (int)asked;
     c->streamed = find(body, size, "\"stream\": true") || find(body, size, "\"stream\":true");
     c->fault = draw_fault();
     c->stop_at = c->fault == kNone ? INT32_MAX : c->tokens / 2;

@@ -105,7 +105,7 @@ SN_API int32_t sn_client_close(int32_t client);
  * Listens and starts the server's thread. `options`:
  *   address=127.0.0.1 port=0   0 takes any free port
  *   ttft_us=0 itl_us=0         from the whole request to the first event, and between events
- *   tokens=0                   events of a reply; 0: as many as the request asks for (max_tokens, max_new_tokens)
+ *   tokens=0                   events of a reply; 0: as many as the request asks for (max_tokens, n_predict, ...)
  *   per_write=1                events that go out together
  *   lockstep=0                 1: all streams send at the same instants, multiples of itl_us
  *   seed=0                     of the failures; each of the following is requests of a thousand:

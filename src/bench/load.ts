@@ -73,6 +73,11 @@ export function givenUp({ signal, graceS }: LoadPlan): Failure {
   return { class: "interrupted", message: `given up ${when}` };
 }
 
+/** When a request was to be sent. Where there is always one more, each is due as soon as there is a place for it. */
+export function scheduledS({ schedule }: LoadPlan, index: number, sentS: number): number {
+  return schedule.count === Infinity ? sentS : schedule.dueS(index);
+}
+
 /** Sends all requests; `plan.onEnd` has been told of each when this resolves. */
 export function runLoad(plan: LoadPlan): Promise<LoadResult> {
   // A host name is left only where no address of it can be reached; with TLS it is what the certificate is for.

@@ -2,7 +2,14 @@
 import type { Measurements } from "./measurements.ts";
 import type { Histogram } from "./statistics/histogram.ts";
 import { Samples } from "./statistics/samples.ts";
-import { mean, median, percentile, standardDeviation } from "./statistics.ts";
+import {
+  mean,
+  median,
+  medianOfSorted,
+  percentile,
+  percentileOfSorted,
+  standardDeviation,
+} from "./statistics.ts";
 
 /** Milliseconds. */
 export interface LatencyFigures {
@@ -83,12 +90,13 @@ function histogramFigures(gaps: Histogram): LatencyFigures {
 }
 
 function latencyFigures(measuredS: Float64Array): LatencyFigures {
-  const valuesS = measuredS.length > 0 ? measuredS : [0];
+  const valuesS = measuredS.length > 0 ? measuredS : new Float64Array(1);
+  const sorted = valuesS.toSorted();
   return {
     meanMs: mean(valuesS) * 1000,
-    medianMs: median(valuesS) * 1000,
+    medianMs: medianOfSorted(sorted) * 1000,
     stdMs: standardDeviation(valuesS) * 1000,
-    p99Ms: percentile(valuesS, 99) * 1000,
+    p99Ms: percentileOfSorted(sorted, 99) * 1000,
   };
 }
 

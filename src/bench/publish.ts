@@ -2,6 +2,7 @@
 import { version } from "../version.ts";
 import { acrossRuns } from "./analysis/across-runs.ts";
 import { loadShapeFields, loadShapeRows } from "./load-shape.ts";
+import type { Measurements } from "./measurements.ts";
 import type { BenchOptions } from "./options.ts";
 import { acrossRunsTable, repetitionFields } from "./report/across-runs.ts";
 import { analysisFields } from "./report/analysis-fields.ts";
@@ -25,10 +26,11 @@ export interface Publisher {
 export async function publishRun(
   to: Publisher,
   run: BenchRun,
+  measurements: Measurements,
   before: readonly BenchRun[],
 ): Promise<void> {
   const { options, io } = to;
-  const { rate, metrics, load, facts, analysis, server, measurements } = run;
+  const { rate, metrics, load, facts, analysis, server } = run;
   if (metrics.completed === 0 && !facts.interrupted) {
     io.stderr(
       `All requests failed at request rate ${rateText(rate)}. ` +
@@ -41,7 +43,7 @@ export async function publishRun(
   const line = resultLineOf(to, run, before);
   if (io.keepLine) await io.keepLine(line, run);
   else writeLine(to, line);
-  if (options.saveResult) saveVllm(to, run);
+  if (options.saveResult) saveVllm(to, run, measurements);
 }
 
 /** What the runs at one rate say together; nothing of a single one. */
@@ -81,7 +83,11 @@ function writeLine(to: Publisher, line: string): void {
   }
 }
 
-function saveVllm(to: Publisher, { rate, measurements, metrics, analysis }: BenchRun): void {
+function saveVllm(
+  to: Publisher,
+  { rate, metrics, analysis }: BenchRun,
+  measurements: Measurements,
+): void {
   const { options, io, model } = to;
   const goodput = analysis.goodput?.perS ?? null;
   const run = { options, rate, model, durationS: metrics.durationS, measurements, goodput };

@@ -30,6 +30,7 @@ import type { Range, RunFacts } from "./report/table.ts";
 import { Prompts } from "./prompts.ts";
 import type { RequestRecord } from "./request.ts";
 import type { PreparedRequest } from "./schedule.ts";
+import { cacheNote } from "./server-figures/cache-note.ts";
 import type { ServerFigures } from "./server-figures/figures.ts";
 import { ServerWatch } from "./server-figures/watch.ts";
 import { fetchModel, requestWriter, targetOf } from "./target.ts";
@@ -66,7 +67,6 @@ export interface BenchRun {
   /** null: the server told nothing of itself. */
   readonly server: ServerFigures | null;
   readonly facts: RunFacts;
-  readonly measurements: Measurements;
   /** Empty unless they were to be kept (`BenchIo.keepRecords`, --output-details). */
   readonly records: readonly RequestRecord[];
 }
@@ -185,20 +185,44 @@ function tokenTotals(prepared: readonly PreparedRequest[]): string {
 async function runRate(bench: Bench, rate: RequestRate): Promise<readonly BenchRun[]> {
   const runs: BenchRun[] = [];
   for (let i = 0; i < bench.options.numRuns && !bench.io.signal.aborted; i++) {
-    const run = await runOnce(bench, rate);
-    if (!run) break;
-    await publishRun(bench.publisher, run, runs);
-    if (foundCached(bench, run.server)) bench.io.stderr(cachedNote(run.server!.cacheHitRate!));
+    const ran = await runOnce(bench, rate);
+    if (!ran) break;
+    const { run, measurements } = ran;
+    await publishRun(bench.publisher, run, measurements, runs);
+    const note = cacheNote(bench.dataset, bench.options, run.server);
+    if (note !== null) bench.io.stderr(`${note}\n`);
     runs.push(run);
   }
   publishRuns(bench.publisher, runs);
   return runs;
 }
 
+/** Rounds of one run that are kept apart from those of the next. */
+const roundsOfRun = 1_000_000;
+
+/** The same in every run, as in bench_serving; but what is to be new to the server is new to it in each. */
+function promptsOfRun({
+  options,
+  prepared,
+  renewed,
+  runs,
+}: Bench): Pick<Bench, "prepared" | "renewed"> {
+  const ofRun = (index: number, round: number) => renewed(index, runs * roundsOfRun + round);
+  const isNew = options.salt === "random" && runs > 0;
+  return { prepared: isNew ? prepared.map((_, i) => ofRun(i, 0)) : prepared, renewed: ofRun };
+}
+
+/** A run, and what it measured of each request, which is not kept for longer than it is needed. */
+interface Ran {
+  readonly run: BenchRun;
+  readonly measurements: Measurements;
+}
+
 /** null: interrupted before the measurement began. */
-async function runOnce(bench: Bench, rate: RequestRate): Promise<BenchRun | null> {
-  const { options, io, dataset, prepared, tokenizer, recordsFile } = bench;
-  const schedule = scheduleOf(options, rate, prepared, bench.numpy, bench.renewed);
+async function runOnce(bench: Bench, rate: RequestRate): Promise<Ran | null> {
+  const { options, io, dataset, tokenizer, recordsFile } = bench;
+  const { prepared, renewed } = promptsOfRun(bench);
+  const schedule = scheduleOf(options, rate, prepared, bench.numpy, renewed);
   if (options.warmupRequests > 0) {
     io.stdout("Starting initial single prompt test run...\n");
     await warmUp(loadPlan(bench), prepared[0]!, options.warmupRequests);
@@ -229,20 +253,9 @@ async function runOnce(bench: Bench, rate: RequestRate): Promise<BenchRun | null
   const metrics = computeMetrics(measurements, result.durationS);
   const load = computeLoadFigures(measurements);
   const analysis = analyse(measurements, result, load, options);
-  return { rate, startedAt, metrics, load, analysis, server, facts, measurements, records };
+  const run = { rate, startedAt, metrics, load, analysis, server, facts, records };
+  return { run, measurements };
 }
-
-/** More than the warm-up and the first token of every prompt explain. */
-const cachedShare = 0.05;
-
-/** Whether the server knew prompts that are meant to be new to it. */
-function foundCached({ dataset }: Bench, server: ServerFigures | null): boolean {
-  return !dataset.sharesPrefixes && (server?.cacheHitRate ?? 0) > cachedShare;
-}
-
-const cachedNote = (rate: number): string =>
-  `Note: ${(100 * rate).toFixed(1)} % of the prompt tokens came from the server's prefix cache. The same --seed makes ` +
-  "the same prompts in every run; --salt random makes them new, --flush-cache empties the cache.\n";
 
 function rangeOf(values: readonly number[]): Range {
   const range = { min: Infinity, max: -Infinity };

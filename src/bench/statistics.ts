@@ -27,18 +27,24 @@ function laneSum(x: Float64Array, from: number, count: number): number {
 }
 
 export function mean(x: ArrayLike<number>): number {
-  const values = Float64Array.from(x);
+  const values = x instanceof Float64Array ? x : Float64Array.from(x);
   return pairwiseSum(values, 0, values.length) / values.length;
 }
 
 /** Population standard deviation. */
 export function standardDeviation(x: ArrayLike<number>): number {
   const centre = mean(x);
-  return Math.sqrt(mean(Float64Array.from(x, (value) => (value - centre) ** 2)));
+  const squares = new Float64Array(x.length);
+  for (let i = 0; i < x.length; i++) squares[i] = (x[i]! - centre) ** 2;
+  return Math.sqrt(mean(squares));
 }
 
 export function median(x: ArrayLike<number>): number {
-  const sorted = Float64Array.from(x).sort();
+  return medianOfSorted(Float64Array.from(x).sort());
+}
+
+/** The same of values in ascending order. */
+export function medianOfSorted(sorted: Float64Array): number {
   const middle = Math.floor(sorted.length / 2);
   if (sorted.length === 0) return NaN;
   if (sorted.length % 2 === 1) return sorted[middle]!;

@@ -79,7 +79,9 @@ export interface NetCounters {
   readonly waitMaxS: number;
 }
 
+/** Kinds of entries: enum EntryKind of native/net/events.h. */
 const runKind = 2;
+const deltaKind = 3;
 
 export class NetClient {
   readonly #library = netLibrary();
@@ -186,17 +188,38 @@ const seconds = (ns: number): number => (ns < 0 ? NaN : ns / 1e9);
 /** The entries of native/net/events.h: {kind, count, bytes} of 32 bits each, then the bytes. */
 function readEntries(body: Buffer): NetEntry[] {
   const entries: NetEntry[] = [];
+  let before: Uint8Array = new Uint8Array();
   for (let at = 0; at < body.length;) {
     const [kind, count, bytes] = [0, 4, 8].map((i) => body.readUInt32LE(at + i)) as [
       number,
       number,
       number,
     ];
-    const text = body.toString("utf8", at + 12, at + 12 + bytes);
-    // Texts as JSON writes them, one after the other, are the inside of one JSON string.
-    if (kind === runKind) entries.push({ kind: "run", texts: JSON.parse(`"${text}"`), count });
-    else entries.push({ kind: "line", line: text });
+    const content = body.subarray(at + 12, at + 12 + bytes);
+    if (kind === runKind) {
+      // Texts as JSON writes them, one after the other, are the inside of one JSON string.
+      const texts = JSON.parse(`"${content.toString("utf8")}"`) as string;
+      entries.push({ kind: "run", texts, count });
+    } else {
+      const line = kind === deltaKind ? applyDelta(before, content) : content;
+      entries.push({ kind: "line", line: line.toString("utf8") });
+      before = line;
+    }
     at += 12 + bytes;
   }
   return entries;
+}
+
+/** The line that a difference makes of the line before: the steps of native/net/delta.h. */
+function applyDelta(before: Uint8Array, steps: Buffer): Buffer {
+  const parts: Uint8Array[] = [];
+  let from = 0;
+  for (let at = 0; at < steps.length;) {
+    const copy = steps.readUInt32LE(at);
+    const literal = steps.readUInt32LE(at + 4);
+    parts.push(before.subarray(from, from + copy), steps.subarray(at + 12, at + 12 + literal));
+    from += copy + steps.readUInt32LE(at + 8);
+    at += 12 + literal;
+  }
+  return Buffer.concat(parts);
 }

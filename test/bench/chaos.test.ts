@@ -83,14 +83,14 @@ describe.each(transports)("%s, against the native mock", (_, send) => {
   afterEach(() => {
     for (const mock of open.splice(0)) mock.close();
   });
-  const mockOf = (format: MockFormat, faults: Partial<Record<MockFault, number>>) => {
+  const mockOf = (format: MockFormat, faults: Partial<Record<MockFault, number>>, tokens = 4) => {
     const mock = new NetMock(
       {
         address: "127.0.0.1",
         port: 0,
         ttftMs: 1,
         itlMs: 1,
-        tokens: 4,
+        tokens,
         perWrite: 1,
         lockstep: false,
         seed: 3,
@@ -116,6 +116,18 @@ describe.each(transports)("%s, against the native mock", (_, send) => {
     expect(counts["success"]!).toBeGreaterThan(50);
     expect(Object.values(counts).reduce((a, b) => a + b)).toBe(300);
   });
+
+  test.each(mockFormats)(
+    "%s: as many tokens as the format's own request asks for",
+    async (format) => {
+      const backend = backendOf[backends[format]];
+      const request = { prompt: "a", promptLen: 1, outputLen: 7 };
+      const { port } = mockOf(format, {}, 0);
+      const plan = planOf(port, [backend.body(request, "m", defaultOptions)]);
+      const { records } = await collectLoad({ ...plan, format: formatOf(backends[format]) }, send);
+      expect(records.map(({ failure, itlsS }) => [failure, itlsS.length])).toEqual([[null, 6]]);
+    },
+  );
 
   test.each(mockFaults)("nothing but %s is one class alone", async (fault) => {
     const { port } = mockOf("completions", { [fault]: 1000 });

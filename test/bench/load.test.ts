@@ -92,6 +92,8 @@ describe.each([
     expect(records.length).toBe(server.requests.length);
     expect(records.length).toBeGreaterThan(2);
     expect(records.filter(({ failure }) => failure !== null)).toEqual([]);
+    // Nobody said when: a request is due as there is a place for it.
+    expect(records.filter(({ sentS, scheduledS }) => sentS !== scheduledS)).toEqual([]);
     expect(counted.most()).toBe(2);
     expect(rounds.has(1)).toBe(true);
     expect(rounds.has(0)).toBe(false);
@@ -156,4 +158,23 @@ describe.each([
     expect(records.map(({ text }) => text)).toEqual(["a", "a", "a"]);
     expect(server.connections()).toBe(3);
   });
+});
+
+test("a reply that repeats itself in each of a thousand events is read whole", async () => {
+  const events = Array.from({ length: 1000 }, (_, i) => {
+    const text = 'é"x '.repeat(i + 1);
+    const ids = Array.from({ length: i + 1 }, (_id, k) => 1000 + ((k * 7919) % 90_000));
+    const meta = { finish_reason: null, prompt_tokens: 3, completion_tokens: i + 1 };
+    return `data: ${JSON.stringify({ text, output_ids: ids, meta_info: meta })}\n\n`;
+  });
+  const backend = backendOf["sglang-native"];
+  const plan = await planAgainst(
+    (_request, socket) => void socket.end(`HTTP/1.1 200 OK\r\n\r\n${events.join("")}`),
+    { format: { newReader: () => backend.newReader(defaultOptions), textPath: backend.textPath } },
+  );
+  const [record] = (await collectLoad(plan, sendNative)).records;
+  expect(record!.failure).toBeNull();
+  expect(record!.text).toBe('é"x '.repeat(1000));
+  expect(record!.itlsS).toHaveLength(999);
+  expect(record!.usage).toEqual({ promptTokens: 3, completionTokens: 1000 });
 });

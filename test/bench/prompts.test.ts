@@ -1,9 +1,11 @@
 /** Proves that salted prompts are new to a prefix cache, as long as they say, and that templates go around prompts. */
 import { describe, expect, test } from "bun:test";
+import { syntheticConversations } from "../../src/bench/datasets/synthetic.ts";
 import type { Dataset } from "../../src/bench/datasets/index.ts";
 import { defaultOptions } from "../../src/bench/options.ts";
 import { Prompts } from "../../src/bench/prompts.ts";
 import { loadTokenizer } from "../../src/tokenizer/huggingface.ts";
+import { wordTokenizer } from "./support.ts";
 import { tokenFlag } from "../../src/tokenizer/tokenizer.ts";
 
 const tokenizer = loadTokenizer({ asset: "llama3_1.tokenizer" });
@@ -46,11 +48,15 @@ describe("a salt", () => {
     expect(a).not.toBe(b as string);
   });
 
-  test("the recorded length grows by what it adds", () => {
-    const { prompt, promptLen } = prompts(texts, { salt: "a" }).request(0, 0);
-    const added = tokenizer.encode(prompt as string).length - tokenizer.encode(text).length;
-    expect(added).toBeGreaterThan(0);
-    expect(promptLen).toBe(100 + added);
+  test("the recorded length grows by what it adds, whatever the prompt", () => {
+    for (const [prompt] of syntheticConversations(1).slice(0, 300)) {
+      const requests = [{ prompt, promptLen: 100, outputLen: 1 }];
+      const salted = prompts({ ...texts, requests }, { salt: "a" }).request(0, 0);
+      const measured = tokenizer.encode(salted.prompt as string).length;
+      const added = measured - tokenizer.encode(prompt).length;
+      expect(added).toBeGreaterThan(0);
+      expect(salted.promptLen).toBe(100 + added);
+    }
   });
 
   test("ids stay as many, and are none of a special meaning", () => {
@@ -74,4 +80,20 @@ test("a chat template, without the first token that the server adds itself", () 
   expect(prompt).toContain(`<|start_header_id|>user<|end_header_id|>\n\n${text}<|eot_id|>`);
   expect(prompt).toEndWith("<|start_header_id|>assistant<|end_header_id|>\n\n");
   expect(promptLen).toBe(tokenizer.encode(prompt as string).length);
+});
+
+const refuses = () => {
+  throw new Error("no users here");
+};
+
+test("a tokenizer without a template, or one that refuses, is a sentence", () => {
+  const options = { ...defaultOptions, applyChatTemplate: true };
+  const plain = wordTokenizer();
+  expect(() => new Prompts(texts, { ...plain, hasChatTemplate: false }, options)).toThrow(
+    "the tokenizer has no chat template",
+  );
+  const strict = new Prompts(texts, { ...plain, applyChatTemplate: refuses }, options);
+  expect(() => strict.request(0, 0)).toThrow(
+    "--apply-chat-template: the tokenizer's template refuses a prompt: no users here",
+  );
 });

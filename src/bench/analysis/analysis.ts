@@ -5,7 +5,7 @@ import type { LoadFigures } from "../metrics.ts";
 import type { BenchOptions } from "../options.ts";
 import { clientFinding, type ClientFinding } from "./client.ts";
 import { goodput, type Goodput } from "./goodput.ts";
-import { latenciesWithConfidence, type Latencies } from "./latencies.ts";
+import { latencies, type Latencies } from "./latencies.ts";
 import { steadyState, type SteadyFinding } from "./steady.ts";
 import { throughput, type Throughput } from "./throughput.ts";
 import { tokenCounts, type TokenCounts } from "./tokens.ts";
@@ -33,7 +33,7 @@ export function analyse(
   }: Pick<BenchOptions, "seed" | "goodput" | "maxConcurrency">,
 ): Analysis {
   const ok = m.indices("ok");
-  const found = latenciesWithConfidence(m, ok, seed);
+  const found = latencies(m, ok, seed);
   return {
     outcomes: {
       ok: ok.length,

@@ -34,35 +34,22 @@ export interface Latency {
 
 export type Latencies = Partial<Readonly<Record<LatencyName, Latency>>>;
 
-/** Those of the requests `chosen`, which are all successes. A latency of which there is no value is left out. */
-export function latencies(m: Measurements, chosen: Int32Array): Latencies {
+/**
+ * Those of the requests `chosen`, which are all successes. A latency of which there is no value is left out.
+ * @param seed of the intervals, which take a while; null: without them.
+ */
+export function latencies(m: Measurements, chosen: Int32Array, seed: number | null): Latencies {
   const found: Partial<Record<LatencyName, Latency>> = {};
   for (const name of latencyNames) {
     const sample = samples[name](m, chosen);
-    if (sample.values.length > 0)
-      found[name] = { distribution: distribution(sample.values), confidence: null, error: 0 };
-    else if (name === "itl" && m.histogram && m.histogram.count > 0)
-      found[name] = {
-        distribution: histogramDistribution(m.histogram),
-        confidence: null,
-        error: m.gapError,
-      };
-  }
-  return found;
-}
-
-/** The same with confidence intervals, which take a while. */
-export function latenciesWithConfidence(
-  m: Measurements,
-  chosen: Int32Array,
-  seed: number,
-): Latencies {
-  const found: Partial<Record<LatencyName, Latency>> = { ...latencies(m, chosen) };
-  for (const name of headline) {
-    const latency = found[name];
-    if (!latency) continue;
-    const interval = confidence(samples[name](m, chosen), randomFor(seed, name));
-    found[name] = { ...latency, confidence: interval };
+    if (sample.values.length > 0) {
+      const asked = seed !== null && headline.includes(name);
+      const interval = asked ? confidence(sample, randomFor(seed, name)) : null;
+      found[name] = { confidence: interval, distribution: distribution(sample.values), error: 0 };
+    } else if (name === "itl" && m.histogram && m.histogram.count > 0) {
+      const counted = histogramDistribution(m.histogram);
+      found[name] = { confidence: null, distribution: counted, error: m.gapError };
+    }
   }
   return found;
 }
@@ -111,14 +98,15 @@ function oneEach(chosen: Int32Array, valueOf: (index: number) => number): Sample
 /** Gaps between events after the first, each divided by the tokens that an event of its request carries. */
 function gaps(m: Measurements, chosen: Int32Array, tokensOf: (index: number) => number): Sample {
   if (m.histogram) return { values: new Float64Array(), owner: none };
-  const count = chosen.reduce((sum, i) => sum + m.ownGapsOf(i).length, 0);
+  const count = chosen.reduce((sum, i) => sum + Math.max(0, m.columns.events[i]! - 1), 0);
   const values = new Float64Array(count);
   const owner = new Int32Array(count);
   let at = 0;
   chosen.forEach((i, k) => {
     const tokens = tokensOf(i);
-    for (const gap of m.ownGapsOf(i)) {
-      values[at] = gap / tokens;
+    const own = m.ownGapsOf(i);
+    for (let j = 0; j < own.length; j++) {
+      values[at] = own[j]! / tokens;
       owner[at++] = k;
     }
   });

@@ -37,7 +37,7 @@ export function steadyState(m: Measurements, ok: Int32Array, durationS: number):
     state: {
       window,
       sent: all.filter(sentWithin).length,
-      latencies: latencies(m, ok.filter(sentWithin)),
+      latencies: latencies(m, ok.filter(sentWithin), null),
       requestsPerS: perS(ends(m, ok)),
       outputTokensPerS: perS(outputTokens(m, ok)),
       littlesLaw: littlesLaw(lives, window),

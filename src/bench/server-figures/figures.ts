@@ -96,7 +96,7 @@ export interface Spread {
 /** A run as its server saw it. */
 export interface ServerFigures {
   readonly looks: number;
-  /** Over the looks from before to after the run; null: the server does not say. */
+  /** Over the looks while the run went on; null: there was none, or the server does not say. */
   readonly gauges: Readonly<Record<GaugeName, Spread | null>>;
   /** From before to after the run. */
   readonly counters: Readonly<Record<CounterName, number | null>>;
@@ -114,8 +114,9 @@ export function summarize(
   const first = looks[0];
   const last = looks.at(-1);
   if (!first || !last) return Object.keys(info).length > 0 ? { ...nothing, info } : null;
+  const during = looks.slice(1, -1);
   const spreads = mapKeys(gauges, (key) =>
-    spreadOf(looks.flatMap((look) => look.gauges[key] ?? [])),
+    spreadOf(during.flatMap((look) => look.gauges[key] ?? [])),
   );
   const grown = mapKeys(counters, (key) => growth(first.counters[key], last.counters[key]));
   const asked = grown.cache_query_tokens ?? grown.prompt_tokens;

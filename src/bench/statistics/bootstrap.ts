@@ -34,9 +34,9 @@ export const resamples = 1000;
 /** Fewer requests tell nothing of how they vary together. */
 export const requestsMin = 20;
 /** Beyond so many, neighbours are drawn together. */
-const unitsMax = 20_000;
+const unitsMax = 10_000;
 /** Beyond so many, percentiles are drawn from one value of each k neighbours, chosen at random. */
-const valuesMax = 200_000;
+const valuesMax = 100_000;
 
 /** null below `requestsMin` requests. */
 export function confidence(sample: Sample, random: Random): Confidence | null {

@@ -31,12 +31,14 @@ export function valuesNeeded(percent: number): number {
 export const carries = (values: number, percent: number): boolean =>
   values >= valuesNeeded(percent);
 
+/** Takes the values over: they are in ascending order afterwards. */
 export function distribution(values: Float64Array): Distribution {
-  const sorted = values.toSorted();
+  const [centre, deviation] = [mean(values), standardDeviation(values)];
+  const sorted = values.sort();
   return {
     values: sorted.length,
-    mean: mean(values),
-    deviation: standardDeviation(values),
+    mean: centre,
+    deviation,
     max: sorted.at(-1) ?? NaN,
     percentiles: percentilesBy(sorted.length, (percent) => percentileOfSorted(sorted, percent)),
   };

@@ -2,6 +2,7 @@
 import { exitCode, type ExitCode } from "../../exit-code.ts";
 import { type LoadedServer, openServer, runAndKeep, type ServerChoice } from "../loaded-server.ts";
 import type { BenchOptions } from "../options.ts";
+import { clientMachine } from "../report/client-machine.ts";
 import { serverText } from "../reproduce/plan.ts";
 import { besideOutput, type Ledger, readLedger } from "../results/ledger.ts";
 import type { Fields } from "../results/lines.ts";
@@ -115,7 +116,12 @@ async function runOne(
 ): Promise<BenchRun | null> {
   const { plan, choice, io } = session;
   const server = await session.server();
-  const labels = { sweep: run.name, command: run.command, server: serverText(choice) };
+  const labels = {
+    sweep: run.name,
+    command: run.command,
+    server: serverText(choice),
+    client: clientMachine(),
+  };
   const quiet = {
     ...server,
     io: { ...server.io, stdout: () => {}, keepRecords: plan.search !== null },

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { getSystemErrorName } from "node:util";
 import { NetClient, type NetReply } from "../../net/client.ts";
 import type { ReplyReader } from "../backends/index.ts";
-import { givenUp, type LoadPlan, type LoadResult } from "../load.ts";
+import { givenUp, scheduledS, type LoadPlan, type LoadResult } from "../load.ts";
 import type { BenchRequest, Failure, RequestRecord } from "../request.ts";
 
 const threads = 1;
@@ -129,7 +129,7 @@ function recordOf(reply: NetReply, request: BenchRequest, plan: LoadPlan): Reque
     index,
     promptLen: request.promptLen,
     outputLen: request.outputLen,
-    scheduledS: plan.schedule.dueS(index),
+    scheduledS: scheduledS(plan, index, sentS),
     sentS,
     connectedS: sinceSent(connectedS),
     firstByteS: sinceSent(firstByteS),

@@ -1,5 +1,5 @@
 /** Sends from this thread over the runtime's sockets: for TLS and host names, and where native threads cannot run. */
-import { givenUp, type LoadPlan, type LoadResult } from "../load.ts";
+import { givenUp, scheduledS, type LoadPlan, type LoadResult } from "../load.ts";
 import { pace } from "../pacer.ts";
 import { Connections } from "./connection.ts";
 import { Exchange } from "./exchange.ts";
@@ -78,13 +78,14 @@ class PlainRun {
     const sinceSent = (ms: number | null): number | null =>
       ms === null ? null : (ms - sentMs) / 1000;
     this.#underWay.delete(exchange);
+    const sentS = (sentMs - this.#startMs) / 1000;
     const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
     onEnd({
       index,
       promptLen: request.promptLen,
       outputLen: request.outputLen,
-      scheduledS: schedule.dueS(index),
-      sentS: (sentMs - this.#startMs) / 1000,
+      scheduledS: scheduledS(this.#plan, index, sentS),
+      sentS,
       connectedS: sinceSent(connectedMs),
       firstByteS: sinceSent(firstByteMs),
       ttftS,

@@ -13,6 +13,7 @@ import { NumpyRandom } from "../../../src/bench/random/numpy.ts";
 import { PythonRandom } from "../../../src/bench/random/python.ts";
 import { loadTokenizer } from "../../../src/tokenizer/huggingface.ts";
 import { UserError } from "../../../src/user-error.ts";
+import odd from "../../fixtures/bench/odd_prompts.json" with { type: "json" };
 import { wordTokenizer } from "../support.ts";
 
 let folder: string;
@@ -47,6 +48,16 @@ function build(options: Partial<BenchOptions>, tokenizer = wordTokenizer()): Dat
   });
 }
 const words = (count: number): string => Array.from({ length: count }, (_, i) => `w${i}`).join(" ");
+
+describe("random, of white space that JavaScript's is not", () => {
+  const llama = loadTokenizer({ asset: "llama3_1.tokenizer" });
+  test.each(odd)("%#: cut, decoded and cleaned up as in Python", ({ text, length, prompt }) => {
+    const datasetPath = conversations([text, "reply"]);
+    const asked = { randomInputLen: length, randomRangeRatio: 1, numPrompts: 1 };
+    const { requests } = build({ datasetName: "random", datasetPath, ...asked }, llama);
+    expect(requests).toMatchObject([{ prompt, promptLen: length }]);
+  });
+});
 
 describe("sharegpt", () => {
   test("drops one-turn, short and long conversations", () => {

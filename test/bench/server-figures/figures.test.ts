@@ -46,15 +46,16 @@ const at = (running: number, prompts: number, cached: number | null) =>
   );
 
 describe("a run", () => {
-  test("levels over all looks, counts from the first to the last", () => {
-    const figures = summarize([at(0, 50, null), at(8, 100, 10), at(4, 250, 50)], { version: "1" })!;
-    expect(figures.gauges.running_requests).toEqual({ min: 0, mean: 4, max: 8 });
+  test("levels over the looks in between, counts from the first to the last", () => {
+    const looks = [at(0, 50, null), at(8, 100, 10), at(4, 200, 20), at(0, 250, 50)];
+    const figures = summarize(looks, { version: "1" })!;
+    expect(figures.gauges.running_requests).toEqual({ min: 4, mean: 6, max: 8 });
     expect(figures.gauges.queued_requests).toBeNull();
     expect(figures.counters).toMatchObject({ prompt_tokens: 200, cache_hit_tokens: 50 });
     expect(figures.cacheHitRate).toBe(0.25);
-    expect(serverFields(figures)).toMatchObject({ server: { looks: 3, info: { version: "1" } } });
+    expect(serverFields(figures)).toMatchObject({ server: { looks: 4, info: { version: "1" } } });
     expect(serverRows(figures)).toEqual([
-      ["Server: running, mean / max:", "4.0 / 8.0"],
+      ["Server: running, mean / max:", "6.0 / 8.0"],
       ["Server: prompt tokens from cache:", "25.0 %"],
     ]);
   });

@@ -174,6 +174,36 @@ describe.each(ways)("%s", (backend) => {
     await fc.assert(alike, { numRuns: 150 });
   });
 
+  test("long events that repeat what was before are read alike", async () => {
+    const edit = fc.record({
+      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      remove: fc.constantFrom(0, 0, 0, 1, 3, 40),
+      insert: fc.oneof(fc.constant(""), text, fc.string({ minLength: 200, maxLength: 300 })),
+    });
+    // Whatever the format is told of the text, its events are long and differ here and there.
+    const wrap = { sglang: completion, trt: generated, "vllm-chat": said } as const;
+    const eventOf = (content: string, i: number) =>
+      backend === "sglang-native"
+        ? soFar(content, i)
+        : backend === "llama.cpp"
+          ? piece(content, i > 5)
+          : wrap[backend](content, { logprobs: content.length, i });
+    const grown = fc.array(edit, { minLength: 2, maxLength: 12 }).map((edits) => {
+      let content = "lorem ipsum dolor sit amet ".repeat(25);
+      return edits.map(({ at, remove, insert }, i) => {
+        const from = Math.floor(at * content.length);
+        content = content.slice(0, from) + insert + content.slice(from + remove);
+        return `${eventOf(content, i)}\n\n`;
+      });
+    });
+    const alike = fc.asyncProperty(
+      grown,
+      fc.array(fc.nat(9000), { maxLength: 3 }),
+      (events, cuts) => readAlike(backend, events.join(""), "chunked", 200, cuts),
+    );
+    await fc.assert(alike, { numRuns: 40 });
+  });
+
   test("what is not HTTP is malformed to both", async () => {
     const heads = [
       "SSH-2.0-OpenSSH\r\n\r\n",

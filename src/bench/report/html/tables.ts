@@ -82,7 +82,7 @@ export function warnings(runs: readonly ReportedRun[]): Markup | null {
         ? [`${name}: interrupted, so only a part was measured.`]
         : []),
       ...(fields["valid"] === false || fields["invalid"]
-        ? [`${name}: marked invalid when it was measured.`]
+        ? [`${name}: INVALID by its own judgement. ${reasonsOf(fields)}`]
         : []),
     ];
   });
@@ -95,14 +95,19 @@ const codeList = (title: string, texts: readonly string[]): Markup | null =>
     ? null
     : markup`<h3>${title}</h3>${texts.map((text) => markup`<pre><code>${text}</code></pre>`)}`;
 
-/** The commands that were run, each once. */
+function reasonsOf(fields: Fields): string {
+  const reasons = fields["invalid_reasons"];
+  return Array.isArray(reasons) ? reasons.map((reason) => `${String(reason)}.`).join(" ") : "";
+}
+
+/** Servers, commands and the machine that measured, each once. */
 export function commands(runs: readonly ReportedRun[]): Markup | null {
-  const lines = ["server", "command"].map((key) => [
+  const lines = ["server", "command", "client"].map((key) => [
     ...new Set(runs.flatMap(({ saved }) => textOf(saved.fields, key) ?? [])),
   ]);
-  const [servers, benches] = lines as [string[], string[]];
-  if (servers.length + benches.length === 0) return null;
-  return markup`${codeList("Server", servers)}${codeList("Load", benches)}`;
+  const [servers, benches, clients] = lines as [string[], string[], string[]];
+  if (lines.every((texts) => texts.length === 0)) return null;
+  return markup`${codeList("Server", servers)}${codeList("Load", benches)}${codeList("Client", clients)}`;
 }
 
 /** Lists of --output-details would fill pages. */
