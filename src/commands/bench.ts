@@ -223,7 +223,10 @@ export const bench = defineCommand({
     ...loadFlags,
   },
   run: async (values, io, argv) => {
-    const labels = { command: commandLine("bench", toldWords(argv)), client: clientMachine() };
+    const labels = {
+      command: commandLine("bench", toldWords(argv)),
+      client_machine: clientMachine(),
+    };
     const options = { ...toOptions(values), labels };
     const { runBench } = await import("../bench/index.ts");
     const quiet = { ...io, isTerminal: io.isTerminal && !values.disableTqdm };

@@ -120,7 +120,7 @@ async function runOne(
     sweep: run.name,
     command: run.command,
     server: serverText(choice),
-    client: clientMachine(),
+    client_machine: clientMachine(),
   };
   const quiet = {
     ...server,

@@ -102,7 +102,7 @@ function reasonsOf(fields: Fields): string {
 
 /** Servers, commands and the machine that measured, each once. */
 export function commands(runs: readonly ReportedRun[]): Markup | null {
-  const lines = ["server", "command", "client"].map((key) => [
+  const lines = ["server", "command", "client_machine"].map((key) => [
     ...new Set(runs.flatMap(({ saved }) => textOf(saved.fields, key) ?? [])),
   ]);
   const [servers, benches, clients] = lines as [string[], string[], string[]];
