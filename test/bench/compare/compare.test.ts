@@ -77,6 +77,17 @@ function comparing(
 const verdicts = ({ pairs }: Comparison) =>
   Object.fromEntries(pairs[0]!.differences.map(({ figure, verdict }) => [figure.name, verdict]));
 
+const told = (p50: number, half: number): Imagined => ({
+  fields: {
+    median_ttft_ms: p50,
+    latencies: { ttft: { p50_ms: p50, p50_ci_ms: [p50 - half, p50 + half] } },
+  },
+});
+const medianTtft = (a: Imagined, b: Imagined) =>
+  comparing([a], [b], false).pairs[0]!.differences.find(
+    ({ figure }) => figure.name === "ttft_p50",
+  )!;
+
 describe("comparison", () => {
   const slower = { ttftMs: 65, seed: "2" };
 
@@ -116,24 +127,14 @@ describe("comparison", () => {
   });
 
   test("lines that tell intervals are judged by them", () => {
-    const told = (p50: number, half: number): Imagined => ({
-      fields: {
-        median_ttft_ms: p50,
-        latencies: { ttft: { p50_ms: p50, p50_ci_ms: [p50 - half, p50 + half] } },
-      },
-    });
-    const of = (a: Imagined, b: Imagined) =>
-      comparing([a], [b], false).pairs[0]!.differences.find(
-        ({ figure }) => figure.name === "ttft_p50",
-      )!;
-    expect(of(told(100, 3), told(110, 4))).toMatchObject({
+    expect(medianTtft(told(100, 3), told(110, 4))).toMatchObject({
       verdict: "worse",
       interval: { low: 5, high: 15 },
       method: "the intervals of the two result lines",
     });
-    expect(of(told(100, 3), told(110, 4)).p).toBeCloseTo(8.86e-5, 6); // 2 (1 - Phi(10 / (5 / 1.96)))
-    expect(of(told(100, 3), told(104, 4)).verdict).toBe("same");
-    expect(of(told(100, 3), { fields: {} }).verdict).toBe("unknown");
+    expect(medianTtft(told(100, 3), told(110, 4)).p).toBeCloseTo(8.86e-5, 6); // 2 (1 - Phi(10 / (5 / 1.96)))
+    expect(medianTtft(told(100, 3), told(104, 4)).verdict).toBe("same");
+    expect(medianTtft(told(100, 3), { fields: {} }).verdict).toBe("unknown");
   });
 
   test("runs are matched by load; other servers are named, other loads stay apart", () => {
