@@ -2,7 +2,7 @@
 export { parseRateRange } from "./arrivals.ts";
 export type { RequestRate } from "./arrivals.ts";
 export * from "./options.ts";
-export { setAside } from "./reproduce/ledger.ts";
+export { setAside } from "./results/ledger.ts";
 export type { Plan, PlannedRun, PlannedServer } from "./reproduce/plan.ts";
 export { reproduce } from "./reproduce/reproduce.ts";
 export type { RequestRecord } from "./request.ts";

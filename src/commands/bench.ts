@@ -9,6 +9,8 @@ import {
   type BenchOptions,
   type PercentileMetric,
 } from "../bench/options.ts";
+import { clientMachine } from "../bench/report/client-machine.ts";
+import { commandLine } from "../bench/reproduce/plan.ts";
 import { parseObjective } from "../bench/statistics/goodput.ts";
 import { UsageError } from "../user-error.ts";
 import { loadFlags } from "./bench-load-flags.ts";
@@ -17,6 +19,7 @@ import {
   choiceFlag,
   commaListFlag,
   type FlagValues,
+  givenFlags,
   intFlag,
   jsonFlag,
   numberFlag,
@@ -219,14 +222,27 @@ export const bench = defineCommand({
     ...statisticsFlags,
     ...loadFlags,
   },
-  run: async (values, io) => {
-    const options = toOptions(values);
+  run: async (values, io, argv) => {
+    const labels = {
+      command: commandLine("bench", toldWords(argv)),
+      client_machine: clientMachine(),
+    };
+    const options = { ...toOptions(values), labels };
     const { runBench } = await import("../bench/index.ts");
     const quiet = { ...io, isTerminal: io.isTerminal && !values.disableTqdm };
     const { exitCode } = await runBench(options, await benchIo(quiet));
     return exitCode;
   },
 });
+
+/** The command line as results may tell it: names of headers are shown, their values and keys are not. */
+function toldWords(argv: readonly string[]): string[] {
+  return givenFlags(bench.flags, argv).flatMap(({ name, words: [flag, ...texts] }) => {
+    if (name === "api-key") return [flag!, "..."];
+    if (name === "header") return [flag!, ...texts.map((text) => text.replace(/=[^]*/, "=..."))];
+    return [flag!, ...texts];
+  });
+}
 
 /** What the command line `servebench bench ARGV` asks for. @throws UsageError */
 export function benchOptions(argv: readonly string[]): BenchOptions {

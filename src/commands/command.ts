@@ -32,7 +32,12 @@ export function defineCommand<const F extends Flags, const W extends Flags = {}>
     readonly aliases?: readonly string[];
     readonly words?: W;
     readonly flags: F;
-    readonly run: (values: FlagValues<F & W>, io: CommandIo) => Promise<number>;
+    /** `argv` is what `values` were parsed from. */
+    readonly run: (
+      values: FlagValues<F & W>,
+      io: CommandIo,
+      argv: readonly string[],
+    ) => Promise<number>;
   },
 ): Omit<Command, "flags"> & { readonly flags: F } {
   const words = spec.words ?? ({} as W);
@@ -40,6 +45,6 @@ export function defineCommand<const F extends Flags, const W extends Flags = {}>
     ...spec,
     words,
     aliases: spec.aliases ?? [],
-    run: async (argv, io) => spec.run(parseFlags(spec.flags, argv, words), io),
+    run: async (argv, io) => spec.run(parseFlags(spec.flags, argv, words), io, argv),
   };
 }

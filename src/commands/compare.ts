@@ -37,7 +37,7 @@ export const compare = defineCommand({
   description:
     "Matches the runs of A and B by data set, lengths, rate, concurrency, model and backend, and prints how each " +
     "figure changed with its 95 % interval: from several runs of a side (Welch's t), else from records of requests " +
-    "(block bootstrap). Single lines alone say nothing about significance, and it says so. Without --fail-on a " +
+    "(block bootstrap), else from the intervals that lines hold. Where there is nothing of it, it says so. Without --fail-on a " +
     "difference never changes the exit code; a run in which all requests failed is exit code 1. A change beyond a gate's " +
     "limit fails it unless chance explains the change (its interval holds 0); where nothing is known about chance it fails.",
   examples: [

@@ -344,6 +344,29 @@ function isFlag(flags: Flags, word: string): boolean {
   );
 }
 
+/** The flags of a command line that parses, each with its own words and under its full name. */
+export function givenFlags(
+  flags: Flags,
+  argv: readonly string[],
+): { readonly name: string; readonly words: readonly string[] }[] {
+  const given: { name: string; words: readonly string[] }[] = [];
+  for (let i = 0; i < argv.length;) {
+    const word = argv[i]!;
+    const equals = word.indexOf("=");
+    const name = resolveFlag(
+      flags,
+      word.slice(word.startsWith("--") ? 2 : 1, equals < 0 ? undefined : equals),
+    );
+    const { placeholder, variadic } = flags[name]!;
+    const follows =
+      equals >= 0 || placeholder === null ? 0 : variadic ? wordsFrom(argv, i + 1).length : 1;
+    const values = equals >= 0 ? [word.slice(equals + 1)] : argv.slice(i + 1, i + 1 + follows);
+    given.push({ name, words: [`--${name}`, ...values] });
+    i += 1 + follows;
+  }
+  return given;
+}
+
 /** The words from `start` up to the next flag. */
 function wordsFrom(argv: readonly string[], start: number): string[] {
   const rest = argv.slice(start);

@@ -6,9 +6,10 @@ import { mock } from "./mock.ts";
 import { report } from "./report.ts";
 import { reproduce } from "./reproduce.ts";
 import { serve } from "./serve.ts";
+import { sweep } from "./sweep.ts";
 import { superviseCommand } from "./supervise.ts";
 
-export const commands: readonly Command[] = [serve, bench, compare, report, reproduce, mock];
+export const commands: readonly Command[] = [serve, bench, sweep, compare, report, reproduce, mock];
 /** Understood, but not for people: our own processes start one another by them. */
 const internalCommands: readonly Command[] = [superviseCommand];
 

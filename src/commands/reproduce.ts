@@ -98,7 +98,7 @@ export const reproduce = defineCommand({
     const plan = planOf(values, server);
     const { reproduce: carryOut, setAside } = await import("../bench/index.ts");
     if (values.restart && !values.dryRun) {
-      const aside = setAside(plan, new Date());
+      const aside = setAside(plan.outputFile, new Date());
       if (aside !== null) io.stdout(`The results so far are now in ${aside}\n`);
     }
     return carryOut(plan, await benchIo(io), values.dryRun);

@@ -17,6 +17,9 @@ beforeAll(async () => {
   );
   writeFileSync(join(folder, "bad.jinja"), "{{ messages[ }}");
   writeFileSync(join(folder, "empty.json"), "[]");
+  const line = '{"backend": "sglang", "request_rate": Infinity, "completed": 1, "p99_ttft_ms": 5}';
+  writeFileSync(join(folder, "run.jsonl"), `${line}\n`);
+  writeFileSync(join(folder, "failed.jsonl"), `${line.replace('ed": 1', 'ed": 0')}\n`);
   writeFileSync(join(folder, "object.json"), '{"a": 1}');
   mkdirSync(join(folder, "no-config"));
   mkdirSync(join(folder, "bad-config"));
@@ -127,6 +130,49 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
   ["reproduce offline --server-args=--prot=1", 2, /unknown flag --prot/],
   ["reproduce offline --base-url http://127.0.0.1:1", 1, /127\.0\.0\.1:1/],
   ["reproduce offline --base-url http://x --model-path y", 2, /--model-path.*--base-url/],
+  ["compare {dir}/a.jsonl", 2, /the b is missing: name B\.jsonl/],
+  ["compare {dir}/none.jsonl {dir}/none.jsonl", 1, /cannot read '.*none\.jsonl'/],
+  ["compare {dir}/empty.json {dir}/empty.json", 1, /empty\.json holds no result line/],
+  [
+    "compare {dir}/run.jsonl {dir}/run.jsonl --fail-on ttft",
+    2,
+    /--fail-on: 'ttft' is no condition/,
+  ],
+  ["compare {dir}/run.jsonl {dir}/run.jsonl --fail-on tftt_p99>5%", 2, /did you mean ttft_p99/],
+  [
+    "compare {dir}/run.jsonl {dir}/run.jsonl --fail-on ttft_p99<5%",
+    2,
+    /did you mean "ttft_p99<-5%"/,
+  ],
+  [
+    "compare {dir}/run.jsonl {dir}/run.jsonl --fail-on itl_p99>5%",
+    1,
+    /itl_p99 is not in both runs/,
+  ],
+  ["compare {dir}/run.jsonl {dir}/run.jsonl --records {dir}/empty.json", 1, /holds no record/],
+  ["compare {dir}/failed.jsonl {dir}/run.jsonl", 1, /all requests failed cannot be compared/],
+  ["report", 2, /the file is missing: name RESULTS\.jsonl/],
+  ["report {dir}/run.jsonl -o {dir}", 1, /--output: cannot write/],
+  ["report {dir}/run.jsonl -x 1", 1, /cannot read '-x'/],
+  ["sweep", 2, /nothing to vary: give --rates/],
+  ["sweep --rates 1,x", 2, /--rates: 'x' is not a number above 0/],
+  ["sweep --lengths 128", 2, /--lengths: '128' is not INPUT\/OUTPUT/],
+  [
+    "sweep --datasets shargpt",
+    2,
+    /--dataset-name: 'shargpt' is not one of .*did you mean sharegpt/,
+  ],
+  ["sweep --search rate", 2, /--search needs a goal/],
+  ["sweep --slo ttft_p99<5", 2, /--slo is a goal of a search/],
+  ["sweep --search rate --slo ttft", 2, /--slo: 'ttft' is no goal/],
+  ["sweep --search rate --slo ttft_p99<5 --rates 1", 2, /--search rate chooses the values itself/],
+  [
+    "sweep --search rate --slo ttft_p99<5 --search-min 5",
+    2,
+    /--search-min.*must be above 0 and ascend/,
+  ],
+  ["sweep --rates 1 --serve=--prot=1", 2, /--serve: unknown flag --prot/],
+  ["sweep --rates 1 --port 1 --output-file {dir}/x.jsonl", 1, /0\.0\.0\.0:1|127\.0\.0\.1:1/],
 ];
 
 /** No test asks the real Hub. */

@@ -7,11 +7,13 @@ import {
   type RunGroup,
   sameLoad,
 } from "../results/configuration.ts";
-import { type Figure, figureOf, headlines } from "../results/figures.ts";
+import { type Figure, figureOf, headlines, intervalOfLine } from "../results/figures.ts";
 import { allFailed, failuresOf, type SavedRun } from "../results/lines.ts";
 import type { RecordedRun } from "../results/records.ts";
 import { mean } from "../statistics.ts";
+import { studentCdf, studentQuantile } from "../statistics/student.ts";
 import {
+  confidence,
   type Draws,
   drawFigure,
   type Interval,
@@ -19,7 +21,7 @@ import {
   type Random,
   seeded,
 } from "./resample.ts";
-import { welch } from "./student.ts";
+import { welch } from "./welch.ts";
 
 export type Records = ReadonlyMap<SavedRun, RecordedRun>;
 
@@ -138,6 +140,8 @@ function valuesOf(figure: Figure, { runs }: RunGroup, records: Records): number[
   return values.every((value) => value !== null) ? values : null;
 }
 
+type Chance = Pick<Difference, "interval" | "p" | "method">;
+
 interface Side {
   readonly group: RunGroup;
   readonly values: readonly number[];
@@ -149,15 +153,17 @@ function chance(
   a: Side,
   b: Side,
   { records, random }: { readonly records: Records; readonly random: Random },
-): Pick<Difference, "interval" | "p" | "method"> {
+): Chance {
   if (a.values.length > 1 && b.values.length > 1) {
     const { interval, p } = welch(a.values, b.values);
     return { interval, p, method: `Welch's t, ${a.values.length} and ${b.values.length} runs` };
   }
   const drawsA = groupDraws(figure, a.group, records, random);
   const drawsB = groupDraws(figure, b.group, records, random);
-  if ("refused" in drawsA) return { interval: null, p: null, method: drawsA.refused };
-  if ("refused" in drawsB) return { interval: null, p: null, method: drawsB.refused };
+  if ("refused" in drawsA || "refused" in drawsB) {
+    const refused = "refused" in drawsA ? drawsA.refused : (drawsB as { refused: string }).refused;
+    return fromLines(figure, a, b) ?? { interval: null, p: null, method: refused };
+  }
   const rounds = Math.min(drawsA.length, drawsB.length);
   const draws = Float64Array.from({ length: rounds }, (_, i) => drawsB[i]! - drawsA[i]!);
   const below = draws.filter((draw) => draw <= 0).length;
@@ -165,6 +171,25 @@ function chance(
   const p = Math.min(1, Math.max(1 / rounds, (2 * Math.min(below, above)) / rounds));
   return { interval: intervalOf(draws), p, method: "block bootstrap of the records" };
 }
+
+/** Two runs without records whose lines tell intervals: the errors are independent, so they add in squares. */
+function fromLines(figure: Figure, a: Side, b: Side): Chance | null {
+  const [runA, runB] = [a.group.runs[0]!, b.group.runs[0]!];
+  const toldA = intervalOfLine(figure, runA.fields);
+  const toldB = intervalOfLine(figure, runB.fields);
+  if (!toldA || !toldB || a.values.length + b.values.length > 2) return null;
+  const [valueA, valueB] = [a.values[0]!, b.values[0]!];
+  const change = valueB - valueA;
+  const low = change - Math.hypot(valueB - toldB[0], toldA[1] - valueA);
+  const high = change + Math.hypot(toldB[1] - valueB, valueA - toldA[0]);
+  const error = (high - low) / 2 / studentQuantile(0.5 + confidence / 2, normal);
+  const p =
+    error === 0 ? Number(change === 0) : 2 * (1 - studentCdf(Math.abs(change) / error, normal));
+  return { interval: { low, high }, p, method: "the intervals of the two result lines" };
+}
+
+/** Degrees of freedom with which Student's distribution is the normal one. */
+const normal = 1e6;
 
 /** Draws of the mean over the runs of a group. */
 function groupDraws(figure: Figure, { runs }: RunGroup, records: Records, random: Random): Draws {

@@ -11,29 +11,25 @@ import {
 } from "../results/figures.ts";
 import { type RecordedRun, succeeded } from "../results/records.ts";
 import { mean, percentile } from "../statistics.ts";
+import {
+  drawBlocks,
+  rank,
+  type Random,
+  requestsMin,
+  resamples,
+  weightedMean,
+  weightedPercentiles,
+} from "../statistics/bootstrap.ts";
+import { dependence } from "../statistics/dependence.ts";
+import { valuesNeeded } from "../statistics/percentiles.ts";
 import { eventsOf, spanOf } from "../results/events.ts";
 
-export type Random = () => number;
+export type { Random };
 
 export const seeded = (seed: string): Random => seedrandom.alea(seed);
 
-const usualRounds = 1000;
 /** Values times rounds, so that a million gaps take seconds. */
 const mostWork = 4e8;
-/** Below this many requests nothing is drawn. */
-const fewestUnits = 10;
-/** A percentile needs as many values beyond it, or it is only the greatest ones. */
-const beyond = 5;
-
-/** Values in groups that are drawn as one: the gaps of a request. */
-interface Sample {
-  /** Ascending. */
-  readonly values: Float64Array;
-  /** The group of each value. */
-  readonly groups: Uint32Array;
-  readonly sums: Float64Array;
-  readonly counts: Float64Array;
-}
 
 /** Draws of a figure, or why there are none. */
 export type Draws = Float64Array | { readonly refused: string };
@@ -49,20 +45,20 @@ export function drawFigure(
   figure: Figure,
   run: RecordedRun,
   random: Random,
-  roundsMax = usualRounds,
+  roundsMax = resamples,
 ): Draws {
   const { groups, statistic } = questionOf(figure, run);
   const units = Math.min(run.length, groups.length);
-  if (units < fewestUnits) {
-    return { refused: `${units} requests are too few; ${fewestUnits} at least` };
+  if (units < requestsMin) {
+    return { refused: `${units} requests are too few; ${requestsMin} at least` };
   }
   if (statistic === "max" || statistic === "std") return { refused: "not for this figure" };
   const count = groups.reduce((sum, group) => sum + group.length, 0);
   if (count === 0) return { refused: "no values" };
-  const needed = statistic === "mean" ? 0 : Math.ceil(beyond / (1 - statistic / 100) - 1e-9);
+  const needed = statistic === "mean" ? 0 : valuesNeeded(statistic);
   if (count < needed) return { refused: `p${statistic} needs ${needed} values, not ${count}` };
   const rounds = Math.max(200, Math.min(roundsMax, Math.floor(mostWork / count)));
-  return resample(sampleOf(groups), statistic, blockLength(groups), rounds, random);
+  return resample(groups, statistic, rounds, random);
 }
 
 function questionOf(figure: Figure, run: RecordedRun): Question {
@@ -79,7 +75,7 @@ function questionOf(figure: Figure, run: RecordedRun): Question {
 /** Rates a second in slices of the run. A run's beginning and end are among them, so the spread is a cautious one. */
 function slices(count: Counted, run: RecordedRun): number[] {
   const { startS, endS } = spanOf(run);
-  const number = Math.max(fewestUnits, Math.min(200, Math.floor(run.length / 2)));
+  const number = Math.max(requestsMin, Math.min(200, Math.floor(run.length / 2)));
   const widthS = (endS - startS) / number;
   if (!(widthS > 0)) return [];
   const amounts = new Float64Array(number);
@@ -89,96 +85,34 @@ function slices(count: Counted, run: RecordedRun): number[] {
   return Array.from(amounts, (amount) => amount / widthS);
 }
 
-function sampleOf(groups: readonly (readonly number[])[]): Sample {
-  const flat = Float64Array.from(groups.flat());
-  const owners = Uint32Array.from(groups.flatMap((group, i) => group.map(() => i)));
-  const order = Uint32Array.from(flat.keys()).sort((a, b) => flat[a]! - flat[b]!);
-  return {
-    values: Float64Array.from(order, (i) => flat[i]!),
-    groups: Uint32Array.from(order, (i) => owners[i]!),
-    sums: Float64Array.from(groups, (group) => group.reduce((sum, value) => sum + value, 0)),
-    counts: Float64Array.from(groups, (group) => group.length),
-  };
-}
+type Groups = Question["groups"];
 
 function resample(
-  sample: Sample,
+  groups: Groups,
   statistic: "mean" | number,
-  block: number,
   rounds: number,
   random: Random,
 ): Float64Array {
-  const size = sample.sums.length;
-  const weights = new Uint32Array(size);
-  const draws = new Float64Array(rounds);
-  for (let round = 0; round < rounds; round++) {
-    drawWeights(weights, block, random);
-    draws[round] =
-      statistic === "mean" ? weightedMean(sample, weights) : quantile(sample, weights, statistic);
-  }
-  return draws;
+  const size = groups.length;
+  const { blockLength } = dependence(Float64Array.from(groups, mean));
+  const draw = statistic === "mean" ? meanOf(groups) : percentileOf(groups, statistic, random);
+  return Float64Array.from({ length: rounds }, () => draw(drawBlocks(size, blockLength, random)));
 }
 
-/** How often each group is drawn, when blocks are drawn until there are as many as groups. */
-function drawWeights(weights: Uint32Array, block: number, random: Random): void {
-  weights.fill(0);
-  const size = weights.length;
-  for (let drawn = 0; drawn < size;) {
-    const start = Math.floor(random() * size);
-    for (let i = 0; i < block && drawn < size; i++, drawn++) weights[(start + i) % size]!++;
-  }
+/** A figure of the groups when each is taken so many times. */
+type Statistic = (times: Int32Array) => number;
+
+function meanOf(groups: Groups): Statistic {
+  const sums = Float64Array.from(groups, (group) => group.reduce((sum, value) => sum + value, 0));
+  const counts = Float64Array.from(groups, (group) => group.length);
+  return (times) => weightedMean(sums, counts, times);
 }
 
-function weightedMean({ sums, counts }: Sample, weights: Uint32Array): number {
-  let sum = 0;
-  let count = 0;
-  for (let i = 0; i < weights.length; i++) {
-    sum += weights[i]! * sums[i]!;
-    count += weights[i]! * counts[i]!;
-  }
-  return sum / count;
-}
-
-/** The percentile of the drawn values, interpolated as `percentile` does. */
-function quantile({ values, groups, counts }: Sample, weights: Uint32Array, percent: number) {
-  let total = 0;
-  for (let i = 0; i < weights.length; i++) total += weights[i]! * counts[i]!;
-  const position = (total - 1) * (percent / 100);
-  const rank = Math.floor(position);
-  let i = -1;
-  let seen = 0;
-  while (seen <= rank) seen += weights[groups[++i]!]!;
-  const lower = values[i]!;
-  if (seen > rank + 1) return lower; // drawn more than once
-  do i++;
-  while (i < values.length && weights[groups[i]!] === 0);
-  return lower + ((values[i] ?? lower) - lower) * (position - rank);
-}
-
-/**
- * Groups that are drawn together: twice the time over which the groups' means are correlated (the sum of their
- * autocorrelations until these vanish), at least the cube root of their number, at most a quarter of it.
- */
-export function blockLength(groups: readonly (readonly number[])[]): number {
-  const means = groups.map(mean);
-  const size = means.length;
-  const centre = mean(means);
-  const deviations = Float64Array.from(means, (value) => value - centre);
-  const covariance = (lag: number): number => {
-    let sum = 0;
-    for (let i = lag; i < size; i++) sum += deviations[i]! * deviations[i - lag]!;
-    return sum / size;
-  };
-  const variance = covariance(0) || 1;
-  const most = Math.max(1, Math.floor(size / 4));
-  let time = 1;
-  for (let lag = 1; lag <= most; lag++) {
-    const correlation = covariance(lag) / variance;
-    if (correlation < 2 / Math.sqrt(size)) break;
-    time += 2 * correlation;
-  }
-  const length = Math.max(Math.cbrt(size), time > 1 ? 2 * time : 1);
-  return Math.min(most, Math.max(1, Math.round(length)));
+function percentileOf(groups: Groups, percent: number, random: Random): Statistic {
+  const values = Float64Array.from(groups.flat());
+  const owner = Int32Array.from(groups.flatMap((group, i) => group.map(() => i)));
+  const ranked = rank({ values, owner }, 1, random);
+  return (times) => weightedPercentiles(ranked, times, [percent])[0]!;
 }
 
 export interface Interval {

@@ -1,5 +1,6 @@
 /** What a reproduction is going to do, as plain data: which runs, against what, and where the results go. */
 import type { BenchOptions } from "../options.ts";
+import type { ServerChoice } from "../loaded-server.ts";
 import type { Recipe } from "./recipes.ts";
 
 export interface PlannedRun {
@@ -35,13 +36,8 @@ export interface Plan {
   readonly outputFile: string;
 }
 
-/** Files beside the output file: "x.jsonl" gives "x.incomplete.jsonl" or "x.server.log". */
-export function besideOutput(outputFile: string, ending: string): string {
-  return outputFile.replace(/(\.jsonl)?$/, ending);
-}
-
 /** The command that a user would type to start the planned server, or the address of the running one. */
-export function serverText(server: PlannedServer): string {
+export function serverText(server: ServerChoice): string {
   return server.kind === "own" ? commandLine("launch_server", server.flags) : server.baseUrl;
 }
 

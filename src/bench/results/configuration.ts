@@ -6,7 +6,7 @@ export type Configuration = Readonly<Partial<Record<Part, string>>>;
 
 /** Who was measured, which often is the question, comes first; then the load, which should not differ. */
 const whoParts = ["server", "backend", "model"] as const;
-const loadParts = ["data set", "lengths", "rate", "concurrency", "requests"] as const;
+export const loadParts = ["data set", "lengths", "rate", "concurrency", "requests"] as const;
 const parts = [...whoParts, ...loadParts];
 type Part = (typeof parts)[number];
 

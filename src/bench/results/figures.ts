@@ -138,8 +138,37 @@ export function figureOfLine(figure: Figure, fields: Fields): number | null {
   const words = statistic === 50 ? ["median", "p50"] : [figure.name.split("_")[1]!];
   const stems = metric === "e2e" ? ["e2e_latency", "e2e", "e2el"] : [metric];
   const keys = words.flatMap((word) => stems.map((stem) => `${word}_${stem}`));
-  return numberOf(fields, ...keys.flatMap((key) => [`${key}_ms`, key]));
+  const flat = numberOf(fields, ...keys.flatMap((key) => [`${key}_ms`, key]));
+  return flat ?? numberOf(ownFigures(fields, metric), `${figure.name.split("_")[1]!}_ms`);
 }
+
+/** Where a figure is with 95 % confidence, as the line itself says; null if it does not. */
+export function intervalOfLine(figure: Figure, fields: Fields): [number, number] | null {
+  const interval = toldInterval(figure, fields);
+  if (!Array.isArray(interval) || interval.length !== 2) return null;
+  const [low, high] = interval as unknown[];
+  return typeof low === "number" && typeof high === "number" ? [low, high] : null;
+}
+
+function toldInterval(figure: Figure, fields: Fields): unknown {
+  if (figure.kind === "latency") {
+    return ownFigures(fields, figure.metric)[`${figure.name.split("_")[1]!}_ci_ms`];
+  }
+  const { throughput: told } = fields;
+  if (figure.kind === "errors" || !isFields(told)) return null;
+  return told[
+    { requests: "requests_per_s_ci", output: "output_tokens_per_s_ci", input: "" }[figure.count]
+  ];
+}
+
+/** What our lines say of a latency beside bench_serving's keys. */
+function ownFigures(fields: Fields, metric: LatencyMetric): Fields {
+  const { latencies } = fields;
+  const found = isFields(latencies) ? latencies[metric] : null;
+  return isFields(found) ? found : {};
+}
+
+const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null;
 
 /** Milliseconds that a successful request gives to a latency: one, or for ITL as many as it has gaps. */
 export function latenciesMs(metric: LatencyMetric, record: SavedRecord): readonly number[] {

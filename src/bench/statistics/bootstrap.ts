@@ -90,7 +90,7 @@ const interval = (draws: Float64Array): Interval => {
 };
 
 /** How many times each unit is drawn: blocks that begin anywhere and run on at the beginning, `units` in all. */
-function drawBlocks(units: number, blockLength: number, random: Random): Int32Array {
+export function drawBlocks(units: number, blockLength: number, random: Random): Int32Array {
   const change = new Int32Array(units + 1);
   for (let left = units; left > 0; left -= blockLength) {
     const from = Math.floor(random() * units);
@@ -106,7 +106,7 @@ function drawBlocks(units: number, blockLength: number, random: Random): Int32Ar
   return change.subarray(0, units);
 }
 
-function weightedMean(sums: Float64Array, counts: Float64Array, times: Int32Array): number {
+export function weightedMean(sums: Float64Array, counts: Float64Array, times: Int32Array): number {
   let [sum, count] = [0, 0];
   for (let i = 0; i < times.length; i++) {
     sum += times[i]! * sums[i]!;
@@ -116,12 +116,12 @@ function weightedMean(sums: Float64Array, counts: Float64Array, times: Int32Arra
 }
 
 /** Values in ascending order, each with the unit it is of. */
-interface Ranked {
+export interface Ranked {
   readonly values: Float64Array;
   readonly units: Int32Array;
 }
 
-function rank({ values, owner }: Sample, together: number, random: Random): Ranked {
+export function rank({ values, owner }: Sample, together: number, random: Random): Ranked {
   const stride = Math.ceil(values.length / valuesMax);
   const pick = (k: number): number => stride * k + (stride > 1 ? Math.floor(random() * stride) : 0);
   const order = Uint32Array.from({ length: Math.floor(values.length / stride) }, (_, k) => pick(k));
@@ -133,7 +133,7 @@ function rank({ values, owner }: Sample, together: number, random: Random): Rank
 }
 
 /** Of the sample in which each value stands as often as its unit was drawn, interpolated as numpy does; ascending. */
-function weightedPercentiles(
+export function weightedPercentiles(
   { values, units }: Ranked,
   times: Int32Array,
   percents: readonly number[],

@@ -34,8 +34,8 @@ export function studentQuantile(p: number, freedom: number): number {
   return (low + high) / 2;
 }
 
-/** For t >= 0. */
-function studentCdf(t: number, freedom: number): number {
+/** The probability of less than `t`, for t >= 0. */
+export function studentCdf(t: number, freedom: number): number {
   return 1 - incompleteBeta(freedom / (freedom + t * t), freedom / 2, 0.5) / 2;
 }
 
@@ -70,9 +70,15 @@ function betaFraction(x: number, a: number, b: number): number {
   return result;
 }
 
-/** Logarithm of the gamma function for halves and whole numbers from 0.5 up, which is all that is asked for here. */
+/** Logarithm of the gamma function, by Lanczos' approximation with g = 7. */
 function logGamma(x: number): number {
-  let result = Number.isInteger(x) ? 0 : Math.log(Math.PI) / 2;
-  for (let k = x - 1; k > 0; k--) result += Math.log(k);
-  return result;
+  const coefficients = [
+    0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313,
+    -176.61502916214059, 12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6,
+    1.5056327351493116e-7,
+  ];
+  const base = x - 1;
+  const sum = coefficients.reduce((total, c, i) => (i === 0 ? c : total + c / (base + i)), 0);
+  const t = base + 7.5;
+  return 0.5 * Math.log(2 * Math.PI) + (base + 0.5) * Math.log(t) - t + Math.log(sum);
 }

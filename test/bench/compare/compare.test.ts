@@ -2,33 +2,14 @@
 import { describe, expect, test } from "bun:test";
 import { type Comparison, compareRuns } from "../../../src/bench/compare/compare.ts";
 import { applyGates, parseGate } from "../../../src/bench/compare/gate.ts";
-import {
-  blockLength,
-  drawFigure,
-  intervalOf,
-  seeded,
-} from "../../../src/bench/compare/resample.ts";
-import {
-  meanInterval,
-  studentCdf,
-  studentQuantile,
-  welch,
-} from "../../../src/bench/compare/student.ts";
+import { drawFigure, intervalOf, seeded } from "../../../src/bench/compare/resample.ts";
+import { welch } from "../../../src/bench/compare/welch.ts";
 import { comparisonJson, comparisonText } from "../../../src/bench/compare/text.ts";
 import { latencyFigure, throughputs } from "../../../src/bench/results/figures.ts";
 import { type Imagined, imagine, recordedRun, saved, savedRun } from "../results/support.ts";
 
-describe("Student's t", () => {
-  // scipy.stats 1.17.1: t.cdf, t.ppf, ttest_ind(equal_var=False) and its confidence_interval().
-  test("as scipy has it", () => {
-    expect(studentCdf(1, 1)).toBeCloseTo(0.75, 12);
-    expect(studentCdf(-2.5, 7.3)).toBeCloseTo(1 - studentCdf(2.5, 7.3), 12);
-    expect(studentQuantile(0.975, 1)).toBeCloseTo(12.706204736174698, 9);
-    expect(studentQuantile(0.975, 4)).toBeCloseTo(2.7764451051977987, 9);
-    expect(studentQuantile(0.975, 30)).toBeCloseTo(2.0422724563012373, 9);
-    expect(studentQuantile(0.975, 1e6)).toBeCloseTo(1.959966, 5);
-  });
-
+describe("Welch's t", () => {
+  // scipy.stats 1.17.1: ttest_ind(equal_var=False) and its confidence_interval().
   test("Welch's difference", () => {
     const result = welch([10, 11, 12], [13, 15, 17]);
     expect(result.difference).toBe(4);
@@ -37,12 +18,6 @@ describe("Student's t", () => {
     expect(result.interval.high).toBeCloseTo(8.155399503182505, 9);
     expect(welch([1, 1], [1, 1]).p).toBe(1);
     expect(welch([1, 1], [2, 2])).toMatchObject({ p: 0, difference: 1 });
-  });
-
-  test("the interval of a mean", () => {
-    const { low, high } = meanInterval([1, 2, 3]);
-    expect([low, high]).toEqual([2 - high + 2, high]);
-    expect(high).toBeCloseTo(2 + 4.30265 / Math.sqrt(3), 4);
   });
 });
 
@@ -76,25 +51,16 @@ describe("resampling", () => {
     for (const draw of draws) expect(draw).toBeWithin(Math.min(...values), Math.max(...values));
   });
 
-  test("neighbours that are alike are drawn together", () => {
-    const random = seeded("z");
-    let level = 0;
-    const wandering = Array.from({ length: 400 }, () => [(level = 0.95 * level + random() - 0.5)]);
-    const independent = Array.from({ length: 400 }, () => [random()]);
-    expect(blockLength(independent)).toBeWithin(7, 11);
-    expect(blockLength(wandering)).toBeWithin(25, 101);
-    expect(blockLength(wandering.map(() => [1]))).toBe(7);
-  });
-
   test("what cannot be carried by the sample is refused, with what it would take", () => {
     const run = recordedRun(imagine({ requests: 100 }));
     const refused = (figure: Parameters<typeof drawFigure>[0], of = run) =>
       (drawFigure(figure, of, seeded("")) as { refused: string }).refused;
-    expect(refused(latencyFigure("ttft", 99))).toBe("p99 needs 500 values, not 100");
+    expect(refused(latencyFigure("ttft", 99))).toBe("p99 needs 1000 values, not 100");
     expect(refused(latencyFigure("ttft", "max"))).toBe("not for this figure");
     expect(refused(throughputs[0]!, run.slice(0, 1))).toMatch(/too few|no values/);
     expect(refused(latencyFigure("ttft", 50), run.slice(0, 5))).toMatch(/^5 requests are too few/);
-    expect(refused(latencyFigure("itl", 99))).toBeUndefined();
+    const long = recordedRun(imagine({ requests: 100, tokens: 12 }));
+    expect(refused(latencyFigure("itl", 99), long)).toBeUndefined();
   });
 });
 
@@ -110,6 +76,17 @@ function comparing(
 }
 const verdicts = ({ pairs }: Comparison) =>
   Object.fromEntries(pairs[0]!.differences.map(({ figure, verdict }) => [figure.name, verdict]));
+
+const told = (p50: number, half: number): Imagined => ({
+  fields: {
+    median_ttft_ms: p50,
+    latencies: { ttft: { p50_ms: p50, p50_ci_ms: [p50 - half, p50 + half] } },
+  },
+});
+const medianTtft = (a: Imagined, b: Imagined) =>
+  comparing([a], [b], false).pairs[0]!.differences.find(
+    ({ figure }) => figure.name === "ttft_p50",
+  )!;
 
 describe("comparison", () => {
   const slower = { ttftMs: 65, seed: "2" };
@@ -147,6 +124,17 @@ describe("comparison", () => {
     const text = comparisonText(comparison, []);
     expect(text).toContain("Nothing can be said about significance: no records and a single run.");
     expect(text).toMatch(/Mean TTFT \(ms\) +\d+\.\d\d +\d+\.\d\d +\+\d/);
+  });
+
+  test("lines that tell intervals are judged by them", () => {
+    expect(medianTtft(told(100, 3), told(110, 4))).toMatchObject({
+      verdict: "worse",
+      interval: { low: 5, high: 15 },
+      method: "the intervals of the two result lines",
+    });
+    expect(medianTtft(told(100, 3), told(110, 4)).p).toBeCloseTo(8.86e-5, 6); // 2 (1 - Phi(10 / (5 / 1.96)))
+    expect(medianTtft(told(100, 3), told(104, 4)).verdict).toBe("same");
+    expect(medianTtft(told(100, 3), { fields: {} }).verdict).toBe("unknown");
   });
 
   test("runs are matched by load; other servers are named, other loads stay apart", () => {

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Plan, defaultOptions, reproduce, setAside } from "../../../src/bench/index.ts";
 import { readLedger } from "../../../src/bench/reproduce/ledger.ts";
-import { besideOutput, commandLine } from "../../../src/bench/reproduce/plan.ts";
+import { commandLine } from "../../../src/bench/reproduce/plan.ts";
+import { besideOutput } from "../../../src/bench/results/ledger.ts";
 import { recipes } from "../../../src/bench/reproduce/recipes.ts";
 import { burst, type MockRequest, type MockServer, response, startMock } from "../mock/server.ts";
 import { captureIo } from "../support.ts";
@@ -178,10 +179,10 @@ test("another command or server is another run; foreign and torn lines are none"
 
 test("--restart keeps the results under another name", async () => {
   const planned = await plan("restart");
-  expect(setAside(planned, new Date())).toBeNull();
+  expect(setAside(planned.outputFile, new Date())).toBeNull();
   await reproduce({ ...planned, runs: planned.runs.slice(0, 1) }, captureIo(), false);
   const results = lines(planned.outputFile);
-  const aside = setAside(planned, new Date("2026-01-02T03:04:05Z"));
+  const aside = setAside(planned.outputFile, new Date("2026-01-02T03:04:05Z"));
   expect(aside).toBe(join(folder, "restart.2026-01-02T03-04-05.jsonl"));
   expect(lines(aside!)).toEqual(results);
   expect(readLedger(planned).done.size).toBe(0);

@@ -80,7 +80,7 @@ function percentileLabels({ run, valuesMs }: Distribution, x: Scale, y: Scale): 
     const text = `p${percent} ${latencyText(ms)}`;
     const place = { x: x.at(ms), y: y.at(percent) };
     const fits = place.x + 8 + textWidth(text) < size.width;
-    const dy = percent === 99 ? 14 : 4;
+    const dy = percent === 50 ? 4 : fits ? 14 : 22;
     return markup`<circle class="dot ${seriesName(run.colour!)}" cx="${px(place.x)}" cy="${px(place.y)}" r="3"/>${label(
       { x: place.x + (fits ? 8 : -8), y: place.y + dy },
       text,

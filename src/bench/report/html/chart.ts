@@ -66,19 +66,21 @@ export function axes(
 ): Markup {
   const { x: horizontal, y: vertical } = plotPlaces(size, around);
   const bottom = vertical.from;
-  const text = (ticks: readonly number[], i: number, unit: string): string =>
-    tickText(ticks[i]!) + (i === ticks.length - 1 && unit !== "" ? ` ${unit}` : "");
   return markup`<g class="axes">
 ${y.ticks.map((tick, i) => {
   const at = px(y.at(tick));
-  return markup`<line x1="${horizontal.from}" x2="${horizontal.to}" y1="${at}" y2="${at}"/><text class="tick" text-anchor="end" x="${horizontal.from - 6}" y="${at + 3.5}">${text(y.ticks, i, yUnit)}</text>`;
+  return markup`<line x1="${horizontal.from}" x2="${horizontal.to}" y1="${at}" y2="${at}"/><text class="tick" text-anchor="end" x="${horizontal.from - 6}" y="${at + 3.5}">${tickWithUnit(y.ticks, i, yUnit)}</text>`;
 })}
 ${x.ticks.map((tick, i) => {
   const at = px(x.at(tick));
-  return markup`<line class="mark" x1="${at}" x2="${at}" y1="${bottom}" y2="${bottom + 4}"/><text class="tick" text-anchor="middle" x="${at}" y="${bottom + 16}">${text(x.ticks, i, xUnit)}</text>`;
+  return markup`<line class="mark" x1="${at}" x2="${at}" y1="${bottom}" y2="${bottom + 4}"/><text class="tick" text-anchor="middle" x="${at}" y="${bottom + 16}">${tickWithUnit(x.ticks, i, xUnit)}</text>`;
 })}
 ${xLabel === undefined ? null : markup`<text class="axis" text-anchor="end" x="${horizontal.to}" y="${bottom + 32}">${xLabel}</text>`}
 </g>`;
+}
+
+function tickWithUnit(ticks: readonly number[], i: number, unit: string): string {
+  return tickText(ticks[i]!) + (i === ticks.length - 1 && unit !== "" ? ` ${unit}` : "");
 }
 
 export interface Point {

@@ -1,6 +1,5 @@
 /** How latency and throughput change with the rate or the concurrency, with error bars. */
 import { drawFigure, intervalOf, type Interval, seeded } from "../../compare/resample.ts";
-import { meanInterval } from "../../compare/student.ts";
 import {
   type Configuration,
   configurationText,
@@ -10,6 +9,7 @@ import { type Figure, figureOf, parseFigure } from "../../results/figures.ts";
 import { numberOf, rateOf } from "../../results/lines.ts";
 import { numberText } from "../../results/number-text.ts";
 import { mean } from "../../statistics.ts";
+import { repeated } from "../../statistics/student.ts";
 import {
   axes,
   chart,
@@ -174,7 +174,10 @@ function errorBar(
   runs: readonly ReportedRun[],
   values: readonly number[],
 ): Interval | null {
-  if (values.length > 2) return meanInterval(values);
+  if (values.length > 2) {
+    const [low, high] = repeated(values).interval!;
+    return { low, high };
+  }
   if (values.length === 2) return { low: Math.min(...values), high: Math.max(...values) };
   const records = runs[0]?.records;
   // Slices of time tell of a run's beginning and end too; for a curve of rates that is no error.

@@ -1,5 +1,5 @@
 /** The report: one HTML page that needs nothing else, neither network nor script. */
-import { type Configuration, configurationText } from "../../results/configuration.ts";
+import { type Configuration, configurationText, loadParts } from "../../results/configuration.ts";
 import { latencyMetrics } from "../../results/figures.ts";
 import { textOf, type SavedRun } from "../../results/lines.ts";
 import type { RecordedRun } from "../../results/records.ts";
@@ -59,14 +59,11 @@ function commonParts(runs: readonly ReportedRun[]): Configuration {
   );
 }
 
-function subtitle(
-  runs: readonly ReportedRun[],
-  { server: _, backend: __, model: ___, ...load }: Configuration,
-): string {
+function subtitle(runs: readonly ReportedRun[], common: Configuration): string {
   const starts = runs.flatMap(({ saved }) => textOf(saved.fields, "started_at") ?? []).sort();
   const days = [...new Set(starts.map((time) => time.slice(0, 10)))];
   const parts = [
-    configurationText(load),
+    configurationText(common, loadParts),
     `${runs.length} run${runs.length === 1 ? "" : "s"}`,
     days.length > 1 ? `${days[0]} to ${days.at(-1)}` : (days[0] ?? ""),
   ];

@@ -1,10 +1,9 @@
 /** The report's tables: the runs and their figures, repeated runs together, where and how it was measured. */
-import { meanInterval } from "../../compare/student.ts";
 import { configurationText, groupRuns } from "../../results/configuration.ts";
 import { type Figure, figureOf, headlines, parseFigure } from "../../results/figures.ts";
 import { allFailed, failuresOf, type Fields, textOf } from "../../results/lines.ts";
 import { numberText } from "../../results/number-text.ts";
-import { mean } from "../../statistics.ts";
+import { repeated } from "../../statistics/student.ts";
 import { type Markup, markup } from "./markup.ts";
 import type { ReportedRun } from "./runs.ts";
 import { seriesName } from "./chart.ts";
@@ -60,12 +59,10 @@ export function repeatedTables(runs: readonly ReportedRun[]): Markup[] {
 function repeatedRow(figure: Figure, runs: readonly ReportedRun[]): Markup | null {
   const values = runs.flatMap((run) => figureOf(figure, run.saved, run.records ?? undefined) ?? []);
   if (values.length < 2) return null;
-  const centre = mean(values);
-  const { low, high } = meanInterval(values);
-  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
-  const variation = Math.sqrt(squares / (values.length - 1)) / centre;
-  return markup`<tr><th scope="row">${figure.label} (${figure.unit})</th><td>${numberText(centre)}</td><td>${numberText(low)} to ${numberText(high)}</td><td>${
-    Number.isFinite(variation) ? `${(100 * variation).toFixed(1)} %` : "-"
+  const { mean, interval, variation } = repeated(values);
+  const [low, high] = interval!;
+  return markup`<tr><th scope="row">${figure.label} (${figure.unit})</th><td>${numberText(mean)}</td><td>${numberText(low)} to ${numberText(high)}</td><td>${
+    Number.isFinite(variation!) ? `${(100 * variation!).toFixed(1)} %` : "-"
   }</td></tr>`;
 }
 
@@ -85,7 +82,7 @@ export function warnings(runs: readonly ReportedRun[]): Markup | null {
         ? [`${name}: interrupted, so only a part was measured.`]
         : []),
       ...(fields["valid"] === false || fields["invalid"]
-        ? [`${name}: marked invalid when it was measured.`]
+        ? [`${name}: INVALID by its own judgement. ${reasonsOf(fields)}`]
         : []),
     ];
   });
@@ -98,14 +95,19 @@ const codeList = (title: string, texts: readonly string[]): Markup | null =>
     ? null
     : markup`<h3>${title}</h3>${texts.map((text) => markup`<pre><code>${text}</code></pre>`)}`;
 
-/** The commands that were run, each once. */
+function reasonsOf(fields: Fields): string {
+  const reasons = fields["invalid_reasons"];
+  return Array.isArray(reasons) ? reasons.map((reason) => `${String(reason)}.`).join(" ") : "";
+}
+
+/** Servers, commands and the machine that measured, each once. */
 export function commands(runs: readonly ReportedRun[]): Markup | null {
-  const lines = ["server", "command"].map((key) => [
+  const lines = ["server", "command", "client_machine"].map((key) => [
     ...new Set(runs.flatMap(({ saved }) => textOf(saved.fields, key) ?? [])),
   ]);
-  const [servers, benches] = lines as [string[], string[]];
-  if (servers.length + benches.length === 0) return null;
-  return markup`${codeList("Server", servers)}${codeList("Load", benches)}`;
+  const [servers, benches, clients] = lines as [string[], string[], string[]];
+  if (lines.every((texts) => texts.length === 0)) return null;
+  return markup`${codeList("Server", servers)}${codeList("Load", benches)}${codeList("Client", clients)}`;
 }
 
 /** Lists of --output-details would fill pages. */

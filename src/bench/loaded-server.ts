@@ -1,0 +1,110 @@
+/** The server that a series of runs loads: one that is started for it, or one that runs already. */
+import { healthStatus, launchServer, type LaunchedServer } from "../launch/index.ts";
+import { runtime } from "../runtime/index.ts";
+import { UserError } from "../user-error.ts";
+import type { BenchOptions } from "./options.ts";
+import { appendLine } from "./report/jsonl.ts";
+import { besideOutput } from "./results/ledger.ts";
+import { type BenchIo, type BenchRun, runBench } from "./run.ts";
+
+/** A server to start by flags of `servebench serve`, or one that runs already. */
+export type ServerChoice =
+  | { readonly kind: "own"; readonly flags: readonly string[] }
+  | { readonly kind: "running"; readonly baseUrl: string };
+
+export interface LoadedServer {
+  readonly baseUrl: string;
+  /** Its signal is also aborted when the server ends by itself. */
+  readonly io: BenchIo;
+  /** What became of a server that answers no more; null while it does. */
+  crash(): Promise<UserError | null>;
+  close(): Promise<void>;
+}
+
+/** Starts the server, if it is not one that runs. @throws UserError */
+export async function openServer(
+  server: ServerChoice,
+  logFile: string,
+  io: BenchIo,
+): Promise<LoadedServer> {
+  if (server.kind === "running") {
+    const { baseUrl } = server;
+    const crash = async (): Promise<UserError | null> => {
+      const answers = (await healthStatus(baseUrl, io.signal)) !== null;
+      return answers ? null : new UserError(`--base-url: ${baseUrl} does not answer any more`);
+    };
+    return { baseUrl, io, crash, close: async () => {} };
+  }
+  const started = await startOwn(server.flags, logFile, io);
+  io.stdout(`${readyLine(started.log())![0]}\n`);
+  const died = new AbortController();
+  void started.ended.then(() => died.abort());
+  const signal = AbortSignal.any([io.signal, died.signal]);
+  return {
+    baseUrl: started.baseUrl,
+    io: { ...io, signal },
+    crash: () => started.crash(io.signal),
+    close: () => started.stop(),
+  };
+}
+
+/** Loading tens of gigabytes from a slow disk is not a fault. */
+const readyTimeoutMs = 60 * 60 * 1000;
+
+async function startOwn(
+  flags: readonly string[],
+  logFile: string,
+  io: BenchIo,
+): Promise<LaunchedServer> {
+  io.stdout(`Starting the server; its log is ${logFile}\n`);
+  const command = [...runtime.selfCommand(), "launch_server", ...flags, "--port", "0"];
+  const onWait = (seconds: number, line: string): void => {
+    if (!io.isTerminal) return;
+    const text = `${seconds.toFixed(0)} s  ${line}`.slice(0, io.columns - 1);
+    io.stderr(`\r${text}\u001b[K`);
+  };
+  try {
+    const watch = { signal: io.signal, onWait };
+    return await launchServer({ command, logFile, address: readyAddress, readyTimeoutMs }, watch);
+  } finally {
+    if (io.isTerminal) io.stderr("\r\u001b[K");
+  }
+}
+
+/** From the line that `servebench serve` prints when it can answer. */
+const readyLine = (log: string): RegExpExecArray | null =>
+  /^servebench: ready at (http:\S+).*$/m.exec(log);
+const readyAddress = (log: string): string | null => readyLine(log)?.[1] ?? null;
+
+/**
+ * Does one run. The line of a run that was interrupted, or met a dying server, goes beside the others, not among them.
+ * @param more Further fields of the line, found from the run.
+ * @returns The run; null if it did not come to its end.
+ */
+export async function runAndKeep(
+  server: LoadedServer,
+  options: BenchOptions,
+  outputFile: string,
+  more: (run: BenchRun) => object = () => ({}),
+): Promise<BenchRun | null> {
+  let kept: BenchRun | null = null;
+  const keepLine = async (line: string, run: BenchRun): Promise<void> => {
+    const { facts, metrics } = run;
+    const whole =
+      !facts.interrupted &&
+      metrics.completed > 0 &&
+      (metrics.completed === facts.planned || (await server.crash()) === null);
+    const file = whole ? outputFile : besideOutput(outputFile, ".incomplete.jsonl");
+    appendLine(file, withFields(line, more(run)));
+    if (whole) kept = run;
+  };
+  const io = { ...server.io, keepLine, keepRecords: server.io.keepRecords ?? false };
+  await runBench({ ...options, baseUrl: server.baseUrl, outputFile }, io);
+  return kept;
+}
+
+/** The line's own text stays as it is. */
+function withFields(line: string, more: object): string {
+  const text = JSON.stringify(more);
+  return text === "{}" ? line : `${line.slice(0, -1)}, ${text.slice(1)}`;
+}
