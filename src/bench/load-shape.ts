@@ -7,8 +7,9 @@ import type { BenchOptions } from "./options.ts";
 import { float, floatRepr } from "./python-values.ts";
 import type { PythonValue } from "./python-values.ts";
 import type { NumpyRandom } from "./random/numpy.ts";
+import type { BenchRequest } from "./request.ts";
 import { onceEach, roundAndRound } from "./schedule.ts";
-import type { PreparedRequest, Schedule } from "./schedule.ts";
+import type { Schedule, Write } from "./schedule.ts";
 
 /** @throws UsageError that names the flags that do not go together. */
 export function checkLoadShape(options: BenchOptions): void {
@@ -53,16 +54,17 @@ export function arrivalsOf(options: BenchOptions, rate: RequestRate): Arrivals {
 export function scheduleOf(
   options: BenchOptions,
   rate: RequestRate,
-  prepared: readonly PreparedRequest[],
+  requests: readonly BenchRequest[],
+  write: Write<BenchRequest>,
   numpy: NumpyRandom,
-  renewed: (index: number, round: number) => PreparedRequest,
+  renewed: (index: number, round: number) => BenchRequest,
 ): Schedule {
   const arrivals = arrivalsOf(options, rate);
   const draws = { gaps: numpy, random: seedrandom(`arrivals ${options.seed}`) };
   if (options.duration === null) {
-    return onceEach(prepared, countedTimes(arrivals, prepared.length, draws));
+    return onceEach(requests, countedTimes(arrivals, requests.length, draws), write);
   }
-  return roundAndRound(prepared, timesWithin(arrivals, options.duration, draws), renewed);
+  return roundAndRound(requests, timesWithin(arrivals, options.duration, draws), write, renewed);
 }
 
 /** What the result line says of a shape that bench_serving does not have; nothing where it is bench_serving's. */

@@ -28,8 +28,8 @@ import { namespaceLine } from "./report/namespace.ts";
 import { RecordsFile } from "./report/records.ts";
 import type { Range, RunFacts } from "./report/table.ts";
 import { Prompts } from "./prompts.ts";
-import type { RequestRecord } from "./request.ts";
-import type { PreparedRequest } from "./schedule.ts";
+import type { BenchRequest, RequestRecord } from "./request.ts";
+import type { Write } from "./schedule.ts";
 import { cacheNote } from "./server-figures/cache-note.ts";
 import type { ServerFigures } from "./server-figures/figures.ts";
 import { ServerWatch } from "./server-figures/watch.ts";
@@ -87,9 +87,10 @@ interface Bench {
   readonly target: Target;
   readonly tokenizer: Tokenizer;
   readonly dataset: Dataset;
-  readonly prepared: readonly PreparedRequest[];
+  readonly requests: readonly BenchRequest[];
   /** A request of the data set as new to the server. */
-  readonly renewed: (index: number, round: number) => PreparedRequest;
+  readonly renewed: (index: number, round: number) => BenchRequest;
+  readonly write: Write<BenchRequest>;
   readonly numpy: NumpyRandom;
   readonly publisher: Publisher;
   readonly recordsFile: RecordsFile | null;
@@ -147,14 +148,14 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   }
   checkIds(dataset, options);
   const prompts = new Prompts(dataset, tokenizer, options);
-  const writeOut = requestWriter(target, backend, model, options);
-  const prepared = dataset.requests.map((_, index) => writeOut(prompts.request(index, 0)));
-  const renewed = (index: number, round: number) => writeOut(prompts.request(index, round));
-  if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(prepared));
+  const write = requestWriter(target, backend, model, options);
+  const requests = dataset.requests.map((_, index) => prompts.request(index, 0));
+  const renewed = (index: number, round: number) => prompts.request(index, round);
+  if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(requests));
   const recordsFile =
     options.recordsFile === null ? null : new RecordsFile(options.recordsFile, note);
   const publisher = { options, io, model, outputFile, unwritten: 0 };
-  const made = { tokenizer, dataset, prepared, renewed, numpy };
+  const made = { tokenizer, dataset, requests, renewed, write, numpy };
   return { options, io, backend, target, ...made, publisher, recordsFile, runs: 0 };
 }
 
@@ -175,9 +176,9 @@ async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
   }
 }
 
-function tokenTotals(prepared: readonly PreparedRequest[]): string {
-  const input = prepared.reduce((sum, { request }) => sum + request.promptLen, 0);
-  const output = prepared.reduce((sum, { request }) => sum + request.outputLen, 0);
+function tokenTotals(requests: readonly BenchRequest[]): string {
+  const input = requests.reduce((sum, { promptLen }) => sum + promptLen, 0);
+  const output = requests.reduce((sum, { outputLen }) => sum + outputLen, 0);
   return `#Input tokens: ${input}\n#Output tokens: ${output}\n`;
 }
 
@@ -203,13 +204,13 @@ const roundsOfRun = 1_000_000;
 /** The same in every run, as in bench_serving; but what is to be new to the server is new to it in each. */
 function promptsOfRun({
   options,
-  prepared,
+  requests,
   renewed,
   runs,
-}: Bench): Pick<Bench, "prepared" | "renewed"> {
+}: Bench): Pick<Bench, "requests" | "renewed"> {
   const ofRun = (index: number, round: number) => renewed(index, runs * roundsOfRun + round);
   const isNew = options.salt === "random" && runs > 0;
-  return { prepared: isNew ? prepared.map((_, i) => ofRun(i, 0)) : prepared, renewed: ofRun };
+  return { requests: isNew ? requests.map((_, i) => ofRun(i, 0)) : requests, renewed: ofRun };
 }
 
 /** A run, and what it measured of each request, which is not kept for longer than it is needed. */
@@ -221,11 +222,11 @@ interface Ran {
 /** null: interrupted before the measurement began. */
 async function runOnce(bench: Bench, rate: RequestRate): Promise<Ran | null> {
   const { options, io, dataset, tokenizer, recordsFile } = bench;
-  const { prepared, renewed } = promptsOfRun(bench);
-  const schedule = scheduleOf(options, rate, prepared, bench.numpy, renewed);
+  const { requests, renewed } = promptsOfRun(bench);
+  const schedule = scheduleOf(options, rate, requests, bench.write, bench.numpy, renewed);
   if (options.warmupRequests > 0) {
     io.stdout("Starting initial single prompt test run...\n");
-    await warmUp(loadPlan(bench), prepared[0]!, options.warmupRequests);
+    await warmUp(loadPlan(bench), bench.write(requests[0]!), options.warmupRequests);
     if (io.signal.aborted) return null;
     io.stdout("Initial test run completed. Starting main benchmark run...\n");
   }
@@ -247,8 +248,8 @@ async function runOnce(bench: Bench, rate: RequestRate): Promise<Ran | null> {
     dataset: dataset.source,
     planned: Number.isFinite(schedule.count) ? schedule.count : measurements.ended,
     interrupted: io.signal.aborted,
-    inputLens: rangeOf(prepared.map(({ request }) => request.promptLen)),
-    outputLens: rangeOf(prepared.map(({ request }) => request.outputLen)),
+    inputLens: rangeOf(requests.map(({ promptLen }) => promptLen)),
+    outputLens: rangeOf(requests.map(({ outputLen }) => outputLen)),
   };
   const metrics = computeMetrics(measurements, result.durationS);
   const load = computeLoadFigures(measurements);

@@ -4,7 +4,7 @@
  */
 import type { BenchRequest } from "./request.ts";
 
-/** A request with its bytes ready, so that nothing is encoded while its latency runs. */
+/** A request with its bytes ready: nothing is encoded while its latency runs. */
 export interface PreparedRequest {
   readonly request: BenchRequest;
   readonly bytes: Uint8Array;
@@ -18,12 +18,18 @@ export interface Schedule {
   request(index: number): PreparedRequest;
 }
 
+/** Writes a request out: when it is handed over to be sent, so that not all are in memory at once. */
+export type Write<R> = (request: R) => PreparedRequest;
+
+/** Of requests that are written out already. */
+export const asTheyAre: Write<PreparedRequest> = (request) => request;
+
 /** Each request once, at its time. */
-export function onceEach(requests: readonly PreparedRequest[], dueS: Float64Array): Schedule {
+export function onceEach<R>(requests: readonly R[], dueS: Float64Array, write: Write<R>): Schedule {
   return {
     count: requests.length,
     dueS: (index) => dueS[index]!,
-    request: (index) => requests[index]!,
+    request: (index) => write(requests[index]!),
   };
 }
 
@@ -31,10 +37,11 @@ export function onceEach(requests: readonly PreparedRequest[], dueS: Float64Arra
  * The requests over and over, at these times (null: all are due from the start on, however many there are). `renewed`
  * gives those of the second round and later ones as new to the server.
  */
-export function roundAndRound(
-  requests: readonly PreparedRequest[],
+export function roundAndRound<R>(
+  requests: readonly R[],
   dueS: Float64Array | null,
-  renewed: (index: number, round: number) => PreparedRequest,
+  write: Write<R>,
+  renewed: (index: number, round: number) => R,
 ): Schedule {
   return {
     count: dueS?.length ?? Infinity,
@@ -42,7 +49,7 @@ export function roundAndRound(
     request: (index) => {
       const round = Math.floor(index / requests.length);
       const place = index % requests.length;
-      return round === 0 ? requests[place]! : renewed(place, round);
+      return write(round === 0 ? requests[place]! : renewed(place, round));
     },
   };
 }

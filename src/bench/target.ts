@@ -69,7 +69,7 @@ export function sideHeaders({ headers, apiKey }: BenchOptions): Headers {
   return all;
 }
 
-/** Writes requests out, so that nothing is encoded while their clocks run. */
+/** Makes a request's bytes. */
 export function requestWriter(
   target: Target,
   backend: Backend,

@@ -6,7 +6,7 @@ import type { LoadPlan } from "./load.ts";
 import { baseUrlOf } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
 import { failureText } from "./request.ts";
-import { onceEach } from "./schedule.ts";
+import { asTheyAre, onceEach } from "./schedule.ts";
 import type { PreparedRequest } from "./schedule.ts";
 import { sideHeaders } from "./target.ts";
 
@@ -19,7 +19,7 @@ export async function warmUp(
   const requests = Array.from({ length: times }, () => first);
   const { records } = await collectLoad({
     ...plan,
-    schedule: onceEach(requests, new Float64Array(times)),
+    schedule: onceEach(requests, new Float64Array(times), asTheyAre),
   });
   const failure = records.find((record) => record.failure !== null)?.failure;
   if (!failure || failure.class === "interrupted") return;

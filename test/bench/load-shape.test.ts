@@ -8,6 +8,7 @@ import {
 } from "../../src/bench/load-shape.ts";
 import { defaultOptions, type BenchOptions } from "../../src/bench/options.ts";
 import { NumpyRandom } from "../../src/bench/random/numpy.ts";
+import type { BenchRequest } from "../../src/bench/request.ts";
 
 const options = (more: Partial<BenchOptions>): BenchOptions => ({ ...defaultOptions, ...more });
 const atRate = (perSecond: number) => ({ requestRate: { perSecond, integer: false } });
@@ -69,16 +70,19 @@ describe("results", () => {
 });
 
 test("a duration goes through the data set round and round, later rounds renewed", () => {
-  const prepared = ["a", "b", "c"].map((prompt) => ({
-    request: { prompt, promptLen: 1, outputLen: 1 },
-    bytes: Buffer.from(prompt),
-  }));
-  const renewed = (index: number, round: number) => ({
-    request: prepared[index]!.request,
-    bytes: Buffer.from(`${prepared[index]!.request.prompt}${round}`),
-  });
+  const ofPrompt = (prompt: string) => ({ prompt, promptLen: 1, outputLen: 1 });
+  const requests = ["a", "b", "c"].map(ofPrompt);
+  const renewed = (index: number, round: number) => ofPrompt(`${requests[index]!.prompt}${round}`);
+  const write = (request: BenchRequest) => ({ request, bytes: Buffer.from(`${request.prompt}`) });
   const asked = options({ duration: 2, burstiness: Infinity, ...atRate(4) });
-  const schedule = scheduleOf(asked, asked.requestRate, prepared, new NumpyRandom(0), renewed);
+  const schedule = scheduleOf(
+    asked,
+    asked.requestRate,
+    requests,
+    write,
+    new NumpyRandom(0),
+    renewed,
+  );
   const sent = Array.from({ length: schedule.count }, (_, i) => [
     schedule.dueS(i),
     Buffer.from(schedule.request(i).bytes).toString(),

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { backendOf } from "../../src/bench/backends/index.ts";
 import { collectLoad, plainLoad, type LoadPlan } from "../../src/bench/load.ts";
 import { defaultOptions } from "../../src/bench/options.ts";
-import { onceEach, roundAndRound } from "../../src/bench/schedule.ts";
+import { asTheyAre, onceEach, roundAndRound } from "../../src/bench/schedule.ts";
 import { sendNative } from "../../src/bench/transport/native.ts";
 import { sendPlain } from "../../src/bench/transport/plain.ts";
 import { burst, paced, startMock, type MockHandler, type MockServer } from "./mock/server.ts";
@@ -37,6 +37,7 @@ const atOnce = (count: number) =>
   onceEach(
     Array.from({ length: count }, () => prepared),
     new Float64Array(count),
+    asTheyAre,
   );
 
 /** A reply that ends with its connection. */
@@ -82,7 +83,7 @@ describe.each([
       return prepared;
     };
     const plan = await planAgainst(counted.handler, {
-      schedule: roundAndRound([prepared, prepared], null, renewed),
+      schedule: roundAndRound([prepared, prepared], null, asTheyAre, renewed),
       maxInFlight: 2,
       sendForS: 0.2,
       graceS: 10,

@@ -12,7 +12,7 @@ import { arrivalTimes } from "../arrivals.ts";
 import { backendOf } from "../backends/index.ts";
 import { collectLoad, plainLoad } from "../load.ts";
 import { defaultOptions } from "../options.ts";
-import { onceEach } from "../schedule.ts";
+import { asTheyAre, onceEach } from "../schedule.ts";
 import { NumpyRandom } from "../random/numpy.ts";
 import { median, percentile } from "../statistics.ts";
 import { postBytes } from "../transport/http.ts";
@@ -161,6 +161,7 @@ async function measureOurs(
     schedule: onceEach(
       Array.from({ length: streams }, () => prepared),
       dueS,
+      asTheyAre,
     ),
     format: {
       newReader: () => backend.newReader(defaultOptions),

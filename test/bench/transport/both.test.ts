@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { backendOf } from "../../../src/bench/backends/index.ts";
 import { collectLoad, plainLoad, type LoadPlan } from "../../../src/bench/load.ts";
 import { defaultOptions, type BackendName } from "../../../src/bench/options.ts";
-import { onceEach } from "../../../src/bench/schedule.ts";
+import { asTheyAre, onceEach } from "../../../src/bench/schedule.ts";
 import { sendNative } from "../../../src/bench/transport/native.ts";
 import { sendPlain } from "../../../src/bench/transport/plain.ts";
 import { replay, startMock, type MockHandler, type MockServer } from "../mock/server.ts";
@@ -29,6 +29,7 @@ function planOf(backend: BackendName, count = 1): LoadPlan {
     schedule: onceEach(
       Array.from({ length: count }, () => request),
       new Float64Array(count),
+      asTheyAre,
     ),
     format: { newReader: () => backendOf[backend].newReader(defaultOptions), textPath },
     timeoutMs: 5000,
