@@ -50,7 +50,7 @@ struct Exchange {
   int active = -1;          // place among the active ones
   bool reused = false;      // over a kept connection
   int64_t due = 0;          // from the start on; the following are times of the clock, 0 until they come
-  int64_t sent = 0, connected = 0, written = 0, first_byte = 0, end = 0;
+  int64_t ready = 0, sent = 0, connected = 0, written = 0, first_byte = 0, end = 0;
   uint8_t* request = nullptr;
   int request_bytes = 0, request_done = 0;
   ResponseReader response;
@@ -153,6 +153,7 @@ struct Shared {
   ClientOptions options;
   int64_t start = 0;  // atomic; 0: not yet
   int in_flight = 0;  // atomic; counted only under a limit
+  int64_t freed = 0;  // atomic; when a place was last given back
   int64_t sent = 0, ended = 0, lines = 0, bytes = 0, retried = 0;  // atomic
 
   bool enter() {
@@ -163,8 +164,10 @@ struct Shared {
     }
     return false;
   }
-  void leave() {
-    if (options.max_in_flight > 0) __atomic_sub_fetch(&in_flight, 1, __ATOMIC_ACQ_REL);
+  void leave(int64_t at) {
+    if (options.max_in_flight == 0) return;
+    __atomic_store_n(&freed, at, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&in_flight, 1, __ATOMIC_ACQ_REL);
   }
 };
 
@@ -274,7 +277,11 @@ class Worker {
         __atomic_store_n(&has_waiting_, true, __ATOMIC_RELEASE);
         return false;
       }
-      begin(waiting_.pop());
+      Exchange* exchange = waiting_.pop();
+      exchange->ready = start() + exchange->due;
+      int64_t freed = has_waiting_ ? __atomic_load_n(&shared_->freed, __ATOMIC_RELAXED) : 0;
+      if (freed > exchange->ready) exchange->ready = freed;
+      begin(exchange);
       if (!waiting_.first) __atomic_store_n(&has_waiting_, false, __ATOMIC_RELEASE);
     }
     return true;
@@ -440,7 +447,7 @@ class Worker {
       Exchange* last = active_[--active_.count];
       active_[exchange->active] = last;
       last->active = exchange->active;
-      shared_->leave();
+      shared_->leave(exchange->end);
       for (Worker* other = next; other != this; other = other->next) other->nudge();
     }
     count(shared_->ended, 1);
@@ -680,6 +687,7 @@ int32_t sn_client_take(int32_t handle, double* summary) {
   summary[SN_STATUS] = exchange->response.status;
   auto since_start = [&](int64_t at) { return at ? (double)(at - client->shared.start) : -1; };
   summary[SN_DUE] = (double)exchange->due;
+  summary[SN_READY] = since_start(exchange->ready);
   summary[SN_SENT] = since_start(exchange->sent);
   summary[SN_CONNECTED] = since_start(exchange->connected);
   summary[SN_WRITTEN] = since_start(exchange->written);

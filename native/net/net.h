@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 #define SN_API __attribute__((visibility("default")))
-#define SN_ABI_VERSION 1
+#define SN_ABI_VERSION 2
 
 SN_API int32_t sn_abi_version(void);
 /* Copies the calling thread's last error, NUL-terminated, into out. Returns its length. */
@@ -69,7 +69,8 @@ enum sn_summary {
   SN_END = 9,
   SN_LINES = 10,     /* stamps */
   SN_BYTES = 11,     /* bytes of the entries */
-  SN_SUMMARY = 12
+  SN_READY = 12,     /* it could be sent: it was due, and there was a place for it */
+  SN_SUMMARY = 13
 };
 
 /* Takes a finished exchange: 1 and its summary (SN_SUMMARY doubles), 0 if none is. */

@@ -74,8 +74,8 @@ export function givenUp({ signal, graceS }: LoadPlan): Failure {
 }
 
 /** When a request was to be sent. Where there is always one more, each is due as soon as there is a place for it. */
-export function scheduledS({ schedule }: LoadPlan, index: number, sentS: number): number {
-  return schedule.count === Infinity ? sentS : schedule.dueS(index);
+export function scheduledS({ schedule }: LoadPlan, index: number, readyS: number): number {
+  return schedule.count === Infinity ? readyS : schedule.dueS(index);
 }
 
 /** Sends all requests; `plan.onEnd` has been told of each when this resolves. */

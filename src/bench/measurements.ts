@@ -26,6 +26,8 @@ export interface MeasurementOptions {
 interface Columns {
   scheduledS: Float64Array;
   sentS: Float64Array;
+  /** Send after the time at which it could be sent. */
+  lateS: Float64Array;
   /** From the send; 0 without a token. */
   ttftS: Float64Array;
   /** From the send to the last line of the reply. */
@@ -51,6 +53,7 @@ function emptyColumns(length: number): Columns {
   return {
     scheduledS: doubles(),
     sentS: doubles(),
+    lateS: doubles(),
     ttftS: doubles(),
     latencyS: doubles(),
     endedS: doubles(),
@@ -102,6 +105,8 @@ export class Measurements {
     const c = this.#columns;
     c.scheduledS[i] = record.scheduledS;
     c.sentS[i] = record.sentS;
+    // Never early; rounding may say so.
+    c.lateS[i] = Math.max(0, record.sentS - record.readyS);
     c.ttftS[i] = record.ttftS;
     c.latencyS[i] = record.latencyS;
     c.endedS[i] = record.endedS;

@@ -113,6 +113,8 @@ export interface LoadFigures {
   readonly lagP50Ms: number;
   readonly lagP99Ms: number;
   readonly lagMaxMs: number;
+  /** Send after the time at which it could be sent: without the wait for a place. */
+  readonly lateP99Ms: number;
   /** Successes without a single token event. */
   readonly withoutTokens: number;
   /** Sum of what the server reported as completion tokens; null when it did not for every success. */
@@ -133,6 +135,7 @@ export function computeLoadFigures(m: Measurements): LoadFigures {
     lagP50Ms: median(lagsMs),
     lagP99Ms: percentile(lagsMs, 99),
     lagMaxMs: lagsMs.reduce((a, b) => Math.max(a, b), -Infinity),
+    lateP99Ms: percentile(pick(m.columns.lateS, ended), 99) * 1000,
     withoutTokens: done.filter((i) => m.columns.ttftS[i] === 0).length,
     serverOutputTokens: serverTokens(m, done),
   };

@@ -42,13 +42,15 @@ export interface Usage {
   readonly completionTokens: number | null;
 }
 
-/** The life of one request. Seconds; `scheduledS` and `sentS` from the start of the run, the others from the send. */
+/** The life of one request. Seconds; the first three times from the start of the run, the others from the send. */
 export interface RequestRecord {
   readonly index: number;
   readonly promptLen: number;
   /** Tokens asked for. */
   readonly outputLen: number;
   readonly scheduledS: number;
+  /** It could be sent: it was due, and under --max-concurrency there was a place for it. */
+  readonly readyS: number;
   readonly sentS: number;
   readonly connectedS: number | null;
   readonly firstByteS: number | null;

@@ -51,6 +51,8 @@ export interface NetReply {
   /** HTTP status; 0 without one. */
   readonly status: number;
   readonly dueS: number;
+  /** It could be sent: it was due, and there was a place for it. */
+  readonly readyS: number;
   readonly sentS: number;
   readonly connectedS: number;
   readonly writtenS: number;
@@ -138,6 +140,7 @@ export class NetClient {
       errno: s[2]!,
       status: s[3]!,
       dueS: s[4]! / 1e9,
+      readyS: seconds(s[12]!),
       sentS: seconds(s[5]!),
       connectedS: seconds(s[6]!),
       writtenS: seconds(s[7]!),

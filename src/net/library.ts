@@ -22,8 +22,8 @@ export const netSymbols = {
 } as const;
 
 /** Constants of net.h. */
-export const abiVersion = 1;
-export const summaryDoubles = 12;
+export const abiVersion = 2;
+export const summaryDoubles = 13;
 export const counterDoubles = 9;
 
 /** A call that the native side refused; the message says what, expected and got. */

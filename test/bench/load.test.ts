@@ -70,8 +70,10 @@ describe.each([
     );
     expect(counted.most()).toBe(3);
     // Due at 0, but two rounds of 20 ms were before them.
-    for (const { sentS, scheduledS } of records.slice(6)) {
+    for (const { sentS, scheduledS, readyS } of records.slice(6)) {
       expect(sentS - scheduledS).toBeGreaterThanOrEqual(0.039);
+      expect(readyS).toBeGreaterThanOrEqual(0.039);
+      expect(sentS).toBeGreaterThanOrEqual(readyS);
     }
   });
 
@@ -94,7 +96,7 @@ describe.each([
     expect(records.length).toBeGreaterThan(2);
     expect(records.filter(({ failure }) => failure !== null)).toEqual([]);
     // Nobody said when: a request is due as there is a place for it.
-    expect(records.filter(({ sentS, scheduledS }) => sentS !== scheduledS)).toEqual([]);
+    expect(records.filter(({ readyS, scheduledS }) => readyS !== scheduledS)).toEqual([]);
     expect(counted.most()).toBe(2);
     expect(rounds.has(1)).toBe(true);
     expect(rounds.has(0)).toBe(false);

@@ -62,6 +62,7 @@ export function requestRecord(more: Partial<RequestRecord> = {}): RequestRecord 
     promptLen: 1,
     outputLen: 1,
     scheduledS: 0,
+    readyS: 0,
     sentS: 0,
     connectedS: null,
     firstByteS: null,

@@ -26,11 +26,7 @@ export function analyse(
   m: Measurements,
   { durationS, client }: Pick<LoadResult, "durationS" | "client">,
   load: LoadFigures,
-  {
-    seed,
-    goodput: objectives,
-    maxConcurrency,
-  }: Pick<BenchOptions, "seed" | "goodput" | "maxConcurrency">,
+  { seed, goodput: objectives }: Pick<BenchOptions, "seed" | "goodput">,
 ): Analysis {
   const ok = m.indices("ok");
   const found = latencies(m, ok, seed);
@@ -46,6 +42,6 @@ export function analyse(
     tokens: tokenCounts(m),
     steady: steadyState(m, ok, durationS),
     goodput: Object.keys(objectives).length > 0 ? goodput(m, ok, durationS, objectives) : null,
-    client: clientFinding(client, load, found, durationS, maxConcurrency !== null),
+    client: clientFinding(client, load, found, durationS),
   };
 }

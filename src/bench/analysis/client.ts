@@ -22,13 +22,11 @@ export interface ClientFinding {
   readonly invalid: readonly string[];
 }
 
-/** @param limited The wait for a place under --max-concurrency counts as lag too, so that lag accuses nobody. */
 export function clientFinding(
   cost: ClientCost | null,
   load: LoadFigures,
   found: Latencies,
   durationS: number,
-  limited: boolean,
 ): ClientFinding {
   const readWaitMs = cost && {
     p50: cost.waitP50S * 1000,
@@ -40,9 +38,8 @@ export function clientFinding(
   // The mean, since of the gaps of a batch most may be next to nothing.
   const gap = found.itl ?? first;
   const late =
-    !limited &&
     first &&
-    tooMuch(load.lagP99Ms, medianMs(first), "requests were sent late: p99 lag", "median TTFT");
+    tooMuch(load.lateP99Ms, medianMs(first), "requests were sent late: p99", "median TTFT");
   const slow =
     readWaitMs &&
     gap &&

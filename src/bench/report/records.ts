@@ -32,6 +32,7 @@ export function recordLine(record: RequestRecord, retokenized: number, label: Ru
     reportedTokens: usage?.completionTokens ?? null,
     retokenizedTokens: retokenized,
     scheduledS,
+    readyS: record.readyS,
     sentS,
     connectedS: record.connectedS,
     firstByteS: record.firstByteS,

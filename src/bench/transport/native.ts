@@ -120,7 +120,7 @@ class NativeRun {
 }
 
 function recordOf(reply: NetReply, request: BenchRequest, plan: LoadPlan): RequestRecord {
-  const { index, sentS, connectedS, firstByteS, status } = reply;
+  const { index, readyS, sentS, connectedS, firstByteS, status } = reply;
   const sinceSent = (s: number): number | null => (Number.isNaN(s) ? null : s - sentS);
   const reader = plan.format.newReader();
   const failure = read(reply, reader) ?? failureOf(reply, plan);
@@ -129,7 +129,8 @@ function recordOf(reply: NetReply, request: BenchRequest, plan: LoadPlan): Reque
     index,
     promptLen: request.promptLen,
     outputLen: request.outputLen,
-    scheduledS: scheduledS(plan, index, sentS),
+    scheduledS: scheduledS(plan, index, readyS),
+    readyS,
     sentS,
     connectedS: sinceSent(connectedS),
     firstByteS: sinceSent(firstByteS),

@@ -20,6 +20,8 @@ class PlainRun {
   /** Requests whose time has come, and those of them that have been sent. */
   #due = 0;
   #sent = 0;
+  /** When a request last gave its place back. */
+  #freedS = 0;
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
@@ -63,11 +65,19 @@ class PlainRun {
     const { maxInFlight } = this.#plan;
     while (this.#sent < this.#due && this.#underWay.size < maxInFlight) {
       if (this.#over.signal.aborted) return;
-      void this.#send(this.#sent++);
+      const index = this.#sent++;
+      void this.#send(index, this.#readyS(index));
     }
   }
 
-  async #send(index: number): Promise<void> {
+  /** When a request could be sent: it was due, and there was a place for it. */
+  #readyS(index: number): number {
+    const { schedule, maxInFlight } = this.#plan;
+    const dueS = schedule.dueS(index);
+    return Number.isFinite(maxInFlight) ? Math.max(dueS, this.#freedS) : dueS;
+  }
+
+  async #send(index: number, readyS: number): Promise<void> {
     const { schedule, format, timeoutMs, onSent, onEnd } = this.#plan;
     const { request, bytes } = schedule.request(index);
     const reader = format.newReader();
@@ -78,13 +88,15 @@ class PlainRun {
     const sinceSent = (ms: number | null): number | null =>
       ms === null ? null : (ms - sentMs) / 1000;
     this.#underWay.delete(exchange);
+    this.#freedS = this.#elapsedS();
     const sentS = (sentMs - this.#startMs) / 1000;
     const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
     onEnd({
       index,
       promptLen: request.promptLen,
       outputLen: request.outputLen,
-      scheduledS: scheduledS(this.#plan, index, sentS),
+      scheduledS: scheduledS(this.#plan, index, readyS),
+      readyS,
       sentS,
       connectedS: sinceSent(connectedMs),
       firstByteS: sinceSent(firstByteMs),

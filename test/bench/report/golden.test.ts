@@ -39,6 +39,7 @@ function record(output: Output, index: number): RequestRecord {
     promptLen: output.prompt_len,
     outputLen: output.output_len,
     scheduledS: 0,
+    readyS: 0,
     sentS: 0,
     connectedS: null,
     firstByteS: null,
