@@ -81,7 +81,10 @@ async function runMock(values: Values, io: CommandIo): Promise<number> {
     wireFormats[values.format],
   );
   io.stdout(`servebench mock: ready at http://${values.host}:${server.port}\n`);
+  // A runtime that waits with nothing of its own open spins, which would cost the mock its processor.
+  const open = setInterval(() => {}, 2 ** 30);
   await new Promise((resolve) => io.signal.addEventListener("abort", resolve, { once: true }));
+  clearInterval(open);
   server.close();
   return 0;
 }
