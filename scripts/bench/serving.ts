@@ -110,7 +110,7 @@ async function chunked(): Promise<Row[]> {
   const flags = "--model-path preset:tiny --max-total-tokens 65536 --chunked-prefill-size 256";
   return withServer(flags, async (server) => {
     await generate(server, ids(300), 4).reply;
-    const chunkMs = ttftMs(await generate(server, ids(4096), 1).reply) / 16;
+    const chunkMs = await lastChunkMs(server);
     const results: { longest: number; usual: number }[] = [];
     for (let round = 0; round < 5; round++) {
       const running = Array.from({ length: 8 }, () => generate(server, ids(32), 400));
@@ -129,13 +129,24 @@ async function chunked(): Promise<Row[]> {
     const shown = results.map(({ longest, usual }) => `${longest.toFixed(0)}/${usual.toFixed(1)}`);
     return [
       {
-        what: `8 streams during a 4,096-token prompt in chunks of 256, five times: longest gap/median gap before, ms (a chunk alone: ${chunkMs.toFixed(1)})`,
+        what: `8 streams during a 4,096-token prompt in chunks of 256, five times: longest gap/median gap before, ms (its last chunk alone: ${chunkMs.toFixed(1)})`,
         measured: shown.join(", "),
-        bar: "<= 3 medians + a chunk, in most",
-        met: 2 * kept > results.length,
+        bar: "<= 3 medians + a chunk",
+        met: kept === results.length,
       },
     ];
   });
+}
+
+/** The last 256 of 4,096 prompt tokens, those before in the cache: the longest of its chunks. Median of five. */
+async function lastChunkMs(server: RunningServer): Promise<number> {
+  const chunks: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const prompt = ids(4096);
+    await generate(server, prompt.slice(0, 3841), 1).reply; // what is cached is whole pages before the last token
+    chunks.push(ttftMs(await generate(server, prompt, 1).reply));
+  }
+  return median(chunks);
 }
 
 /** 64 requests of 256 tokens in and 512 out, in a large pool and in one of 4,096 tokens. */
@@ -251,7 +262,7 @@ async function queue(): Promise<Row[]> {
 }
 
 /** Until the heap of the server's runtime has the size that this load takes. */
-const warmUpS = 60;
+const warmUpS = 180;
 
 /** 512 streams at any time, memory every 5 s. The null device makes the most of what host memory could be lost to. */
 async function streams(): Promise<Row[]> {
