@@ -69,11 +69,12 @@ describe("results", () => {
   });
 });
 
+const ofPrompt = (prompt: string) => ({ prompt, promptLen: 1, outputLen: 1 });
+const write = (request: BenchRequest) => ({ request, bytes: Buffer.from(`${request.prompt}`) });
+
 test("a duration goes through the data set round and round, later rounds renewed", () => {
-  const ofPrompt = (prompt: string) => ({ prompt, promptLen: 1, outputLen: 1 });
   const requests = ["a", "b", "c"].map(ofPrompt);
   const renewed = (index: number, round: number) => ofPrompt(`${requests[index]!.prompt}${round}`);
-  const write = (request: BenchRequest) => ({ request, bytes: Buffer.from(`${request.prompt}`) });
   const asked = options({ duration: 2, burstiness: Infinity, ...atRate(4) });
   const schedule = scheduleOf(
     asked,
