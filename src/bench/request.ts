@@ -1,13 +1,18 @@
 /** What is sent, and what became of it. */
 
-/** One request of a data set. */
-export interface BenchRequest {
-  /** Text, or token ids where the data set fixes the length exactly. */
-  readonly prompt: string | readonly number[];
-  /** Tokens of the prompt as counted when the set was made. */
+/** Text, or token ids where the data set fixes the length exactly. */
+export type Prompt = string | readonly number[];
+
+export interface TokenLengths {
+  /** Tokens of the prompt as counted when it was made. */
   readonly promptLen: number;
   /** Tokens asked for. */
   readonly outputLen: number;
+}
+
+/** One request of a data set. */
+export interface BenchRequest extends TokenLengths {
+  readonly prompt: Prompt;
 }
 
 export type FailureClass =
@@ -43,11 +48,8 @@ export interface Usage {
 }
 
 /** The life of one request. Seconds; the first three times from the start of the run, the others from the send. */
-export interface RequestRecord {
+export interface RequestRecord extends TokenLengths {
   readonly index: number;
-  readonly promptLen: number;
-  /** Tokens asked for. */
-  readonly outputLen: number;
   readonly scheduledS: number;
   /** It could be sent: it was due, and under --max-concurrency there was a place for it. */
   readonly readyS: number;

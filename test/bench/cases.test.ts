@@ -18,7 +18,7 @@ import { loadTokenizer } from "../../src/tokenizer/huggingface.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { burst, startMock } from "./mock/server.ts";
 import { absentNote, readShared, sharedFixtures, sharedPresent } from "./shared.ts";
-import { captureIo } from "./support.ts";
+import { captureIo, requestsOf } from "./support.ts";
 
 interface Case {
   name: string;
@@ -99,7 +99,7 @@ describe.skipIf(!sharedPresent)(`golden cases${absentNote}`, () => {
       const numpy = new NumpyRandom(options.seed);
       const python = new PythonRandom(options.seed);
       const context = { options: { ...options, decodeCleanup }, tokenizer, python, numpy, note };
-      return { requests: buildDataset(context).requests, numpy };
+      return { requests: requestsOf(buildDataset(context)), numpy };
     };
     const { requests, numpy } = build(true);
     expect(requests.map((r) => [sha256(r.prompt), r.promptLen, r.outputLen])).toEqual(

@@ -1,5 +1,7 @@
 /** Stand-ins for the terminal and the tokenizer. */
+import type { Dataset } from "../../src/bench/datasets/index.ts";
 import type { BenchIo, RequestRecord } from "../../src/bench/index.ts";
+import type { BenchRequest } from "../../src/bench/request.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
 /** One token a word; ids are positions in a list that grows. */
@@ -54,6 +56,14 @@ export function captureIo(tokenizer: Tokenizer = wordTokenizer()): CapturedIo {
     controller,
   };
 }
+
+/** All of them at once. */
+export const requestsOf = ({ promptLens, outputLens, prompt }: Dataset): BenchRequest[] =>
+  Array.from(promptLens, (promptLen, i) => ({
+    prompt: prompt(i),
+    promptLen,
+    outputLen: outputLens[i]!,
+  }));
 
 /** A success of one token, but for what is said otherwise. */
 export function requestRecord(more: Partial<RequestRecord> = {}): RequestRecord {

@@ -12,7 +12,7 @@ import { arrivalTimes } from "../arrivals.ts";
 import { backendOf } from "../backends/index.ts";
 import { collectLoad, plainLoad } from "../load.ts";
 import { defaultOptions } from "../options.ts";
-import { asTheyAre, onceEach } from "../schedule.ts";
+import { onceEach } from "../schedule.ts";
 import { NumpyRandom } from "../random/numpy.ts";
 import { median, percentile } from "../statistics.ts";
 import { postBytes } from "../transport/http.ts";
@@ -152,17 +152,13 @@ async function measureOurs(
 ): Promise<Measured> {
   const { streams, tokens, rate } = scenario;
   const backend = backendOf.vllm;
-  const prepared = { request: { prompt: "", promptLen: 1, outputLen: tokens }, bytes };
+  const prepared = { promptLen: 1, outputLen: tokens, bytes };
   const dueS = arrivalTimes({ perSecond: rate, integer: false }, streams, new NumpyRandom(0));
   const before = cpuS();
   const result = await collectLoad({
     endpoint: { host: "127.0.0.1", port, tls: false },
     ...plainLoad,
-    schedule: onceEach(
-      Array.from({ length: streams }, () => prepared),
-      dueS,
-      asTheyAre,
-    ),
+    schedule: onceEach(dueS, () => prepared),
     format: {
       newReader: () => backend.newReader(defaultOptions),
       textPath: backend.textPath,
