@@ -70,7 +70,9 @@ export class Intake {
     const { measurements, countTokens, records } = this.#options;
     const retokenized = countTokens(record.text);
     measurements.add(record, retokenized);
-    records?.file.add(recordLine(record, retokenized, records.label));
+    if (!records) return;
+    const status = measurements.outcome(record.index);
+    records.file.add(recordLine(record, retokenized, status, records.label));
   }
 }
 

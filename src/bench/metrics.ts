@@ -122,7 +122,7 @@ export interface LoadFigures {
 }
 
 export function computeLoadFigures(m: Measurements): LoadFigures {
-  const ended = m.indices("ok", "short output", "failed", "incomplete");
+  const ended = m.indices();
   const done = m.indices("ok", "short output");
   const lagsMs = sendLagsMs(m, ended);
   const first = ended.length > 0 ? m.columns.sentS[ended[0]!]! : NaN;

@@ -33,14 +33,6 @@ export interface Failure {
 export const failureText = ({ class: name, message }: Failure): string =>
   message === "" ? name : `${name}, ${message}`;
 
-/** What became of a request: a reply, none or a bad one, or given up by us before it had ended. */
-export type RequestStatus = "ok" | "failed" | "incomplete";
-
-export function statusOf({ failure }: Pick<RequestRecord, "failure">): RequestStatus {
-  if (failure === null) return "ok";
-  return failure.class === "interrupted" ? "incomplete" : "failed";
-}
-
 /** Token counts that the server itself reported. */
 export interface Usage {
   readonly promptTokens: number | null;

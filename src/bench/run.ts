@@ -54,7 +54,7 @@ export interface BenchIo {
   /** Keeps the records of all requests whole in the outcome, which is not meant for long runs. */
   readonly keepRecords?: boolean;
   /** Takes a run's result line; without it the line is appended to the output file. */
-  readonly keepLine?: (line: string, run: BenchRun) => Promise<void>;
+  readonly keepLine?: (line: string, run: BenchRun, measurements: Measurements) => Promise<void>;
 }
 
 /** One rate's results. */
