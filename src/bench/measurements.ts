@@ -85,6 +85,8 @@ function emptyColumns(length: number): Columns {
   };
 }
 
+const none = new Float64Array();
+
 interface Sized {
   readonly byteLength: number;
 }
@@ -156,13 +158,12 @@ export class Measurements {
   /** Indices of requests with one of these outcomes, in order of sending; of all that have ended if none is named. */
   indices(...wanted: readonly Outcome[]): Int32Array {
     const named = wanted.length > 0 ? wanted : outcomes.slice(1);
-    const codes = named.map((outcome) => outcomes.indexOf(outcome));
-    const found = new Int32Array(this.#length);
+    const isWanted = outcomes.map((outcome) => named.includes(outcome));
+    const { outcome } = this.#columns;
+    const found = new Int32Array(outcome.reduce((sum, code) => sum + Number(isWanted[code]), 0));
     let count = 0;
-    this.#columns.outcome.forEach((code, i) => {
-      if (codes.includes(code)) found[count++] = i;
-    });
-    return found.slice(0, count);
+    for (let i = 0; count < found.length; i++) if (isWanted[outcome[i]!]) found[count++] = i;
+    return found;
   }
 
   /**
@@ -192,14 +193,19 @@ export class Measurements {
 
   /** The gaps of a success; valid until the next is added. Empty where they went to the histogram. */
   gapsOf(index: number): Float64Array {
-    const from = this.#columns.gapsFrom[index]!;
-    if (this.#histogram) return new Float64Array();
-    return this.#gaps.values().subarray(from, from + this.gapCount(index));
+    return this.#gapsFrom(index, 0);
   }
 
   /** The gaps between events alone: without the time to the first, where that counts as a gap. */
   ownGapsOf(index: number): Float64Array {
-    return this.gapsOf(index).subarray(this.options.gapBeforeFirst ? 1 : 0);
+    return this.#gapsFrom(index, this.options.gapBeforeFirst ? 1 : 0);
+  }
+
+  #gapsFrom(index: number, first: number): Float64Array {
+    const count = this.gapCount(index);
+    if (this.#histogram || count <= first) return none;
+    const from = this.#columns.gapsFrom[index]!;
+    return this.#gaps.values(from + first, from + count);
   }
 
   /** Of all that grows with the run. */

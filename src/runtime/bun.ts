@@ -180,4 +180,5 @@ export const runtime: Runtime = {
   open,
   serve,
   connect,
+  collectGarbage: () => Bun.gc(true),
 };

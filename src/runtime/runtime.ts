@@ -76,4 +76,6 @@ export interface Runtime {
   /** Throws an Error with `code` "EADDRINUSE" when the port is taken. */
   serve(options: ServeOptions): Promise<HttpServer>;
   connect(options: ConnectOptions, handler: SocketHandler): void;
+  /** Frees at once what is no longer used; by itself that waits until as much again has piled up. */
+  collectGarbage(): void;
 }

@@ -8,6 +8,7 @@ import {
   type Distribution,
 } from "../statistics/percentiles.ts";
 import { randomFor } from "./random.ts";
+import { valuesOf } from "../statistics/values.ts";
 
 export const latencyNames = [
   "ttft",
@@ -75,7 +76,7 @@ export const latencySamples: Readonly<Record<LatencyName, SampleOf>> = {
 };
 
 const valueEach = (chosen: Int32Array, valueOf: (index: number) => number): Sample =>
-  oneEach(Float64Array.from(chosen, valueOf));
+  oneEach(valuesOf(chosen, valueOf));
 
 const none = new Int32Array();
 

@@ -5,6 +5,7 @@ import { steadyWindow, type Window } from "../statistics/steady-state.ts";
 import { amounts } from "../statistics/timeline.ts";
 import { latencies, type Latencies } from "./latencies.ts";
 import { brought, type Counted } from "./throughput.ts";
+import { valuesOf } from "../statistics/values.ts";
 
 export interface SteadyState {
   readonly window: Window;
@@ -23,8 +24,8 @@ export type SteadyFinding =
 export function steadyState(m: Measurements, ok: Int32Array, durationS: number): SteadyFinding {
   const all = m.indices();
   const lives = {
-    sentS: Float64Array.from(all, (i) => m.columns.sentS[i]!),
-    endedS: Float64Array.from(all, (i) => m.columns.sentS[i]! + m.columns.endedS[i]!),
+    sentS: valuesOf(all, (i) => m.columns.sentS[i]!),
+    endedS: valuesOf(all, (i) => m.columns.sentS[i]! + m.columns.endedS[i]!),
   };
   const window = steadyWindow(lives, durationS);
   if (typeof window === "string") return { state: null, reason: window };

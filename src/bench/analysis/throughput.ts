@@ -3,6 +3,7 @@ import type { Measurements } from "../measurements.ts";
 import { seriesConfidence, type Interval } from "../statistics/bootstrap.ts";
 import { amounts, type Spans } from "../statistics/timeline.ts";
 import { randomFor } from "./random.ts";
+import { valuesOf } from "../statistics/values.ts";
 
 export interface Rate {
   readonly perS: number;
@@ -45,21 +46,21 @@ export const brought: Readonly<Record<Counted, (m: Measurements, chosen: Int32Ar
   /** The tokens of each prompt, when it had been read: at the first token. */
   inputTokens: (m, chosen) => {
     const at = firstTokensOf(m, chosen);
-    return { from: at, to: at, amount: Float64Array.from(chosen, (i) => m.columns.promptLen[i]!) };
+    return { from: at, to: at, amount: valuesOf(chosen, (i) => m.columns.promptLen[i]!) };
   },
   /** The tokens of each reply, spread from the first to the end. */
   outputTokens: (m, chosen) => ({
     from: firstTokensOf(m, chosen),
     to: endsOf(m, chosen),
-    amount: Float64Array.from(chosen, (i) => m.tokens(i)),
+    amount: valuesOf(chosen, (i) => m.tokens(i)),
   }),
 };
 
 const firstTokensOf = ({ columns }: Measurements, chosen: Int32Array): Float64Array =>
-  Float64Array.from(chosen, (i) => columns.sentS[i]! + columns.ttftS[i]!);
+  valuesOf(chosen, (i) => columns.sentS[i]! + columns.ttftS[i]!);
 
 const endsOf = ({ columns }: Measurements, chosen: Int32Array): Float64Array =>
-  Float64Array.from(chosen, (i) => columns.sentS[i]! + columns.latencyS[i]!);
+  valuesOf(chosen, (i) => columns.sentS[i]! + columns.latencyS[i]!);
 
 export const total = ({ amount }: Spans): number => amount.reduce((sum, part) => sum + part, 0);
 

@@ -18,6 +18,7 @@ import {
   type Sample,
 } from "../statistics/bootstrap.ts";
 import { valuesNeeded } from "../statistics/percentiles.ts";
+import { valuesOf } from "../statistics/values.ts";
 
 export type { Random };
 
@@ -43,13 +44,15 @@ export function drawFigure(
   if (requests < requestsMin) {
     return { refused: `${requests} requests are too few; ${requestsMin} at least` };
   }
-  if (statistic === "mean") return resample(sample, [], random, rounds).means;
-  const [count, needed] = [sample.values.length, valuesNeeded(statistic)];
+  const count = sample.values.length;
+  const needed = statistic === "mean" ? 0 : valuesNeeded(statistic);
   if (count < needed) return { refused: `p${statistic} needs ${needed} values, not ${count}` };
-  return resample(sample, [statistic], random, rounds).percentiles[0]!;
+  const percents = statistic === "mean" ? [] : [statistic];
+  const { means, percentiles } = resample(sample, percents, random, rounds);
+  const draws = percentiles[0] ?? means;
+  return figure.kind === "latency" ? draws.map((seconds) => seconds * 1000) : draws;
 }
 
-/** In the figure's unit. */
 function sampleOf(figure: Figure, m: Measurements): Sample {
   const ok = m.indices("ok");
   if (figure.kind === "throughput") {
@@ -59,10 +62,9 @@ function sampleOf(figure: Figure, m: Measurements): Sample {
   }
   if (figure.kind === "errors") {
     const ended = m.indices();
-    return oneEach(Float64Array.from(ended, (i) => (m.outcome(i) === "ok" ? 0 : 100)));
+    return oneEach(valuesOf(ended, (i) => (m.outcome(i) === "ok" ? 0 : 100)));
   }
-  const { values, owner } = latencySamples[figure.metric](m, ok);
-  return { values: values.map((seconds) => seconds * 1000), owner };
+  return latencySamples[figure.metric](m, ok);
 }
 
 export interface Interval {

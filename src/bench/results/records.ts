@@ -1,8 +1,10 @@
 /** Reads records of requests back into measurements, run by run, and finds the result line that each run belongs to. */
+import { runtime } from "../../runtime/index.ts";
 import { UserError } from "../../user-error.ts";
 import { Measurements, outcomes, type MeasuredRequest, type Outcome } from "../measurements.ts";
 import { mean } from "../statistics.ts";
 import { type Fields, linesOf, numberOf, parseFields, type SavedRun, textOf } from "./lines.ts";
+import { valuesOf } from "../statistics/values.ts";
 
 /** Gaps of a run that are kept: 34 MB. Beyond that they are counted in a histogram. */
 const gapsKept = 1 << 22;
@@ -43,6 +45,7 @@ export function readRecordFile(file: string): RecordedRun[] {
     }
     addSaved(measurements, record);
   }
+  runtime.collectGarbage();
   if (runs.length > 0) return runs;
   throw new UserError(
     `${file} holds no record of a request; expected the file that servebench bench --records writes.`,
@@ -181,6 +184,6 @@ function belongs(fields: Fields, { startedAt, measurements: m }: RecordedRun): b
   if (completed !== null && completed !== done.length) return false;
   const lineMs = numberOf(fields, "mean_e2e_latency_ms", "mean_e2e_latency");
   if (done.length === 0 || lineMs === null) return false;
-  const ownMs = mean(Float64Array.from(done, (i) => m.columns.latencyS[i]!)) * 1000;
+  const ownMs = mean(valuesOf(done, (i) => m.columns.latencyS[i]!)) * 1000;
   return Math.abs(ownMs - lineMs) <= 1e-6 * lineMs;
 }

@@ -6,6 +6,7 @@
 import { percentile } from "../statistics.ts";
 import { dependence } from "./dependence.ts";
 import { carries } from "./percentiles.ts";
+import { valuesOf } from "./values.ts";
 
 export type Interval = readonly [low: number, high: number];
 
@@ -64,7 +65,7 @@ export function seriesConfidence(series: Float64Array, random: Random): Interval
 /** A sample of one value a request. */
 export const oneEach = (values: Float64Array): Sample => ({
   values,
-  owner: Int32Array.from(values.keys()),
+  owner: new Int32Array(values.length).map((_, i) => i),
 });
 
 /** What the figures of a sample could have been. */
@@ -98,8 +99,9 @@ export function resample(
   const ranked = percents.length > 0 ? rank(sample, together, random) : null;
   const means = new Float64Array(rounds);
   const percentiles = percents.map(() => new Float64Array(rounds));
+  const times = new Int32Array(units);
   for (let r = 0; r < rounds; r++) {
-    const times = drawBlocks(units, blockLength, random);
+    drawBlocks(times, blockLength, random);
     means[r] = weightedMean(sums, counts, times);
     const found = ranked ? weightedPercentiles(ranked, times, percents) : [];
     found.forEach((value, k) => (percentiles[k]![r] = value));
@@ -117,21 +119,22 @@ const interval = (draws: Float64Array): Interval => {
   return [percentile(known, 2.5), percentile(known, 97.5)];
 };
 
-/** How many times each unit is drawn: blocks that begin anywhere and run on at the beginning, `units` in all. */
-function drawBlocks(units: number, blockLength: number, random: Random): Int32Array {
-  const change = new Int32Array(units + 1);
+/** How many `times` each unit is drawn: blocks that begin anywhere and run on at the beginning, as many as units in all. */
+function drawBlocks(times: Int32Array, blockLength: number, random: Random): void {
+  const units = times.length;
+  // First where the number changes; what would change beyond the end is left out.
+  times.fill(0);
   for (let left = units; left > 0; left -= blockLength) {
     const from = Math.floor(random() * units);
     const to = from + Math.min(left, blockLength);
-    change[from]!++;
-    change[Math.min(to, units)]!--;
+    times[from]!++;
+    if (to < units) times[to]!--;
     if (to > units) {
-      change[0]!++;
-      change[to - units]!--;
+      times[0]!++;
+      times[to - units]!--;
     }
   }
-  for (let i = 1; i < units; i++) change[i]! += change[i - 1]!;
-  return change.subarray(0, units);
+  for (let i = 1; i < units; i++) times[i]! += times[i - 1]!;
 }
 
 function weightedMean(sums: Float64Array, counts: Float64Array, times: Int32Array): number {
@@ -152,11 +155,11 @@ interface Ranked {
 function rank({ values, owner }: Sample, together: number, random: Random): Ranked {
   const stride = Math.ceil(values.length / valuesMax);
   const pick = (k: number): number => stride * k + (stride > 1 ? Math.floor(random() * stride) : 0);
-  const order = Uint32Array.from({ length: Math.floor(values.length / stride) }, (_, k) => pick(k));
+  const order = new Int32Array(Math.floor(values.length / stride)).map((_, k) => pick(k));
   order.sort((a, b) => values[a]! - values[b]!);
   return {
-    values: Float64Array.from(order, (i) => values[i]!),
-    units: Int32Array.from(order, (i) => Math.floor(owner[i]! / together)),
+    values: valuesOf(order, (i) => values[i]!),
+    units: order.map((i) => Math.floor(owner[i]! / together)),
   };
 }
 

@@ -18,6 +18,7 @@ import {
 import { type Markup, markup } from "./markup.ts";
 import type { ReportedRun } from "./runs.ts";
 import { linearScale, type Scale } from "./scale.ts";
+import { valuesOf } from "../../statistics/values.ts";
 
 const size: Size = { width: 900, height: 175 };
 const slices = 150;
@@ -90,8 +91,8 @@ interface Column {
 function inFlight(m: Measurements, x: Scale): Column[] {
   const { sentS, endedS } = m.columns;
   const all = m.indices();
-  const begins = Float64Array.from(all, (i) => sentS[i]!).sort();
-  const ends = Float64Array.from(all, (i) => sentS[i]! + endedS[i]!).sort();
+  const begins = valuesOf(all, (i) => sentS[i]!).sort();
+  const ends = valuesOf(all, (i) => sentS[i]! + endedS[i]!).sort();
   const columns: Column[] = [];
   let count = 0;
   for (let begun = 0, ended = 0; ended < ends.length;) {
