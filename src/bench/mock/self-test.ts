@@ -231,10 +231,21 @@ export interface Row {
   /** Another client, where one is measured. */
   readonly peer: number | null;
   readonly servebench: number;
-  /** What this client has to reach: at most so many times the bare one, or an absolute bound. */
-  readonly bar:
-    { readonly ratio: number } | { readonly most: number } | { readonly least: number } | null;
+  /** What this client has to reach. */
+  readonly bar: Bar | null;
 }
+
+/** A bound, in the unit of the figure or in multiples of the bare client's. */
+export interface Bar {
+  readonly side: "most" | "least";
+  readonly value: number;
+  readonly ofBare: boolean;
+}
+
+const most = (value: number): Bar => ({ side: "most", value, ofBare: false });
+const least = (value: number): Bar => ({ side: "least", value, ofBare: false });
+const mostOfBare = (value: number): Bar => ({ side: "most", value, ofBare: true });
+const leastOfBare = (value: number): Bar => ({ side: "least", value, ofBare: true });
 
 type Figure = Pick<Row, "figure" | "unit" | "bar"> & { readonly of: (m: Measured) => number };
 
@@ -245,32 +256,36 @@ const ms = (name: string, of: (m: Measured) => number, bar: Row["bar"]): Figure 
   of: (m) => of(m) * 1000,
 });
 
-/** The bars of the issue this client was built for; ratios to the bare client of the same run. */
+/**
+ * The bars are what the best of other clients reach, and better, as multiples of the bare client where it is measured.
+ * On the machine that they come from it did 391,000 events a second, 3.75 million with 32 a write, and took 0.36 ms a
+ * stream, so that these three are bars of 500,000, 2.5 million and 0.6 ms there.
+ */
 function figuresOf(scenario: Scenario): Figure[] {
   const { name, streams, tokens, itlMs, ttftMs } = scenario;
   const idealS = (ttftMs + (tokens - 1) * itlMs) / 1000;
   if (name.startsWith("flat out")) {
-    const least = name.includes("32") ? 2_500_000 : 500_000;
-    return [{ figure: "events/s", unit: "", bar: { least }, of: (m) => m.events / m.durationS }];
+    const bar = leastOfBare(name.includes("32") ? 0.67 : 1.28);
+    return [{ figure: "events/s", unit: "", bar, of: (m) => m.events / m.durationS }];
   }
   if (name.startsWith("Poisson")) {
     return [
-      ms("send lag p50", (m) => median(m.lagS), { most: 0.1 }),
-      ms("send lag p99", (m) => percentile(m.lagS, 99), { most: 0.5 }),
+      ms("send lag p50", (m) => median(m.lagS), most(0.1)),
+      ms("send lag p99", (m) => percentile(m.lagS, 99), most(0.5)),
       ms("arrival after schedule p50", (m) => median(arrivalLag(m, scenario)), null),
       ms("arrival after schedule p99", (m) => percentile(arrivalLag(m, scenario), 99), null),
     ];
   }
   if (name.includes("lockstep")) {
     return [
-      ms("lateness p50", (m) => median(m.latenessS), { most: 0.1 }),
-      ms("lateness p99", (m) => percentile(m.latenessS, 99), { most: 1 }),
+      ms("lateness p50", (m) => median(m.latenessS), most(0.1)),
+      ms("lateness p99", (m) => percentile(m.latenessS, 99), most(1)),
     ];
   }
   if (streams >= 10_000) {
-    return [{ figure: "completed", unit: "", bar: { least: streams }, of: (m) => m.completed }];
+    return [{ figure: "completed", unit: "", bar: least(streams), of: (m) => m.completed }];
   }
-  const ttft = { ratio: streams === 1000 ? 1.1 : 1.2 };
+  const ttft = mostOfBare(streams === 1000 ? 1.1 : 1.2);
   return [
     ms("TTFT error p50", (m) => median(m.ttftErrorS), streams === 1 ? null : ttft),
     ms(
@@ -278,19 +293,19 @@ function figuresOf(scenario: Scenario): Figure[] {
       (m) => percentile(m.ttftErrorS, 99),
       streams > 1000 || streams === 1 ? null : ttft,
     ),
-    ms("ITL error p50", (m) => median(m.itlErrorS), streams === 1000 ? { ratio: 1.5 } : null),
+    ms("ITL error p50", (m) => median(m.itlErrorS), streams === 1000 ? mostOfBare(1.5) : null),
     ms(
       "ITL error p99",
       (m) => percentile(m.itlErrorS, 99),
-      streams === 1000 ? { ratio: 1.5 } : null,
+      streams === 1000 ? mostOfBare(1.5) : null,
     ),
     {
       figure: "duration over ideal",
       unit: "",
-      bar: streams >= 1000 ? { ratio: 1.02 } : null,
+      bar: streams >= 1000 ? mostOfBare(1.02) : null,
       of: (m) => m.durationS / idealS,
     },
-    ms("CPU a stream", (m) => m.cpuS / streams, streams === 1000 ? { most: 0.6 } : null),
+    ms("CPU a stream", (m) => m.cpuS / streams, streams === 1000 ? mostOfBare(1.67) : null),
   ];
 }
 

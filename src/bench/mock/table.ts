@@ -1,6 +1,6 @@
 /** The self-test's rows as a Markdown table. */
 import { arch, cpus } from "node:os";
-import type { Row } from "./self-test.ts";
+import type { Bar, Row } from "./self-test.ts";
 
 export function selfTestTable(rows: readonly Row[]): string {
   const processors = cpus();
@@ -40,20 +40,18 @@ export function figureTable(rows: readonly Row[], peer: string | null = null): s
   return table.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 }
 
-function barText(bar: Row["bar"]): string {
+function barText(bar: Bar | null): string {
   if (bar === null) return "";
-  if ("ratio" in bar) return `<= ${bar.ratio}x bare`;
-  return "most" in bar ? `<= ${bar.most}` : `>= ${number(bar.least)}`;
+  const sign = bar.side === "most" ? "<=" : ">=";
+  return bar.ofBare ? `${sign} ${bar.value}x bare` : `${sign} ${plainNumber(bar.value)}`;
 }
+
+const plainNumber = (value: number): string => (value < 100 ? String(value) : number(value));
 
 function verdict({ bar, bare, servebench }: Row): string {
   if (bar === null) return "";
-  const met =
-    "ratio" in bar
-      ? servebench <= bar.ratio * bare!
-      : "most" in bar
-        ? servebench <= bar.most
-        : servebench >= bar.least;
+  const bound = bar.ofBare ? bar.value * bare! : bar.value;
+  const met = bar.side === "most" ? servebench <= bound : servebench >= bound;
   return met ? "yes" : "**no**";
 }
 

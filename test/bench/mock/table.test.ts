@@ -14,10 +14,27 @@ const row = (more: Partial<Row>): Row => ({
   ...more,
 });
 const rows = [
-  row({ bar: { ratio: 1.2 } }),
-  row({ figure: "ITL error p50", servebench: 2.5, bar: { ratio: 1.2 } }),
-  row({ figure: "lateness", bare: null, peer: NaN, servebench: 0.1, bar: { most: 0.1 } }),
-  row({ scenario: "flat out", figure: "events/s", unit: "", bare: 2e6, bar: { least: 2.5e6 } }),
+  row({ bar: { side: "most", value: 1.2, ofBare: true } }),
+  row({
+    figure: "ITL error p50",
+    servebench: 2.5,
+    bar: { side: "most", value: 1.2, ofBare: true },
+  }),
+  row({
+    figure: "lateness",
+    bare: null,
+    peer: NaN,
+    servebench: 0.1,
+    bar: { side: "most", value: 0.1, ofBare: false },
+  }),
+  row({
+    scenario: "flat out",
+    figure: "events/s",
+    unit: "",
+    bare: 2e6,
+    bar: { side: "least", value: 2.5e6, ofBare: false },
+  }),
+  row({ figure: "events/s", unit: "", bar: { side: "least", value: 1.1, ofBare: true } }),
 ];
 
 test("a column a client, a scenario's name once", () => {
@@ -28,6 +45,7 @@ test("a column a client, a scenario's name once", () => {
 |  | ITL error p50 ms | 2.00 | 291 | 2.50 | 1.25 | <= 1.2x bare | **no** |
 |  | lateness ms |  | - | 0.100 |  | <= 0.1 | yes |
 | flat out | events/s | 2 000 000 | 291 | 2.20 | 0.00 | >= 2 500 000 | **no** |
+| 1000 streams | events/s | 2.00 | 291 | 2.20 | 1.10 | >= 1.1x bare | yes |
 `,
   );
 });
