@@ -9,7 +9,7 @@ import { recordLine, type RecordsFile, type RunLabel } from "./report/records.ts
 import type { RequestRecord } from "./request.ts";
 
 /** What may wait to be tokenized, and be left behind before it is collected; about twice as many bytes. */
-const waitingMax = 32_000_000;
+const waitingMax = 16_000_000;
 /** While records are written, the thread is taken for at most `turnMs` at a time, a fifth of the time. */
 const turnMs = 4;
 const periodMs = 20;

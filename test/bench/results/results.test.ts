@@ -18,7 +18,7 @@ import {
   parseFigure,
   throughputs,
 } from "../../../src/bench/results/figures.ts";
-import type { Outcome } from "../../../src/bench/measurements.ts";
+import { Measurements, type Outcome } from "../../../src/bench/measurements.ts";
 import {
   failuresOf,
   failureText,
@@ -28,7 +28,14 @@ import {
   textOf,
 } from "../../../src/bench/results/lines.ts";
 import { readResults } from "../../../src/bench/results/read.ts";
-import { matchRecords, readRecordFile } from "../../../src/bench/results/records.ts";
+import {
+  addSaved,
+  matchRecords,
+  readRecordFile,
+  savedRecord,
+} from "../../../src/bench/results/records.ts";
+import { drawFigure, seeded } from "../../../src/bench/compare/resample.ts";
+import { reportPage } from "../../../src/bench/report/html/page.ts";
 import { type BenchOptions, defaultOptions, runBench } from "../../../src/bench/index.ts";
 import { paced, response, startMock } from "../mock/server.ts";
 import { captureIo } from "../support.ts";
@@ -231,6 +238,24 @@ test("what requests brought adds up, within the run", () => {
 
 const text = (about: Parameters<typeof imagine>[0]) =>
   configurationText(configurationOf(savedRun(imagine(about)).fields));
+
+test("gaps that are too many to be kept have figures and a chart, and no interval", () => {
+  const run = imagine({ requests: 300, tokens: 20 });
+  const exact = recordedRun(run);
+  const coarse = new Measurements(Infinity, { ...exact.options, gapsKept: 1000 });
+  for (const line of run.recordLines) addSaved(coarse, savedRecord(parseFields(line)!)!);
+  for (const statistic of ["mean", "std", "max", 50, 99] as const) {
+    const figure = latencyFigure("itl", statistic);
+    const [a, b] = [exact, coarse].map((m) => figureOfMeasurements(figure, m)!) as [number, number];
+    expect(Math.abs(b / a - 1), figure.name).toBeLessThan(0.01);
+  }
+  const refused = drawFigure(latencyFigure("itl", 50), coarse, seeded("x"));
+  expect(refused).toEqual({ refused: "the gaps were too many to be kept" });
+  const saved = savedRun(run);
+  const page = reportPage([saved], new Map([[saved, coarse]]), { title: null, now: new Date(0) });
+  expect(page).toContain("ITL: share of gaps within");
+  expect(page).not.toContain("NaN");
+});
 
 /** Every fifth reply is short by half, every seventh fails. */
 async function unevenRun(compat: "0.2.7" | "0.2.13", disableIgnoreEos: boolean) {
