@@ -3,6 +3,7 @@
  * are served together are slow together (circular block bootstrap). Throughput is drawn from stretches of the run.
  */
 import seedrandom from "seedrandom";
+import { runtime } from "../../runtime/index.ts";
 import { latencySamples } from "../analysis/latencies.ts";
 import { brought, rates } from "../analysis/throughput.ts";
 import type { Measurements } from "../measurements.ts";
@@ -23,6 +24,9 @@ import { valuesOf } from "../statistics/values.ts";
 export type { Random };
 
 export const seeded = (seed: string): Random => seedrandom.alea(seed);
+
+/** Requests from which on the sample of a figure, some 20 bytes each, is given back at once. */
+const manyRequests = 100_000;
 
 /** Draws of a figure, or why there are none. */
 export type Draws = Float64Array | { readonly refused: string };
@@ -49,6 +53,7 @@ export function drawFigure(
   if (count < needed) return { refused: `p${statistic} needs ${needed} values, not ${count}` };
   const percents = statistic === "mean" ? [] : [statistic];
   const { means, percentiles } = resample(sample, percents, random, rounds);
+  if (m.ended > manyRequests) runtime.collectGarbage();
   const draws = percentiles[0] ?? means;
   return figure.kind === "latency" ? draws.map((seconds) => seconds * 1000) : draws;
 }

@@ -8,6 +8,8 @@ import { valuesOf } from "../statistics/values.ts";
 
 /** Gaps of a run that are kept: 34 MB. Beyond that they are counted in a histogram. */
 const gapsKept = 1 << 22;
+/** Characters of lines, of which several times as much is left behind, before that is collected. */
+const collectAfter = 1 << 26;
 /** A greater number of a request is none of ours, and not worth the memory. */
 const indexMax = 1e8;
 /** No time of a run: 30 years. */
@@ -32,7 +34,13 @@ export const emptyMeasurements = (): Measurements =>
 export function readRecordFile(file: string): RecordedRun[] {
   const runs: RecordedRun[] = [];
   const open = new Map<string | null, Measurements>();
+  let left = 0;
   for (const line of linesOf(file)) {
+    left += line.length;
+    if (left > collectAfter) {
+      left = 0;
+      runtime.collectGarbage();
+    }
     const fields = parseFields(line);
     const record = fields && savedRecord(fields);
     if (!record) continue;
