@@ -7,6 +7,7 @@ import type { BenchOptions } from "./options.ts";
 import type { BenchRequest } from "./request.ts";
 import type { PreparedRequest } from "./schedule.ts";
 import { postBytes } from "./transport/http.ts";
+import { tlsAdvice } from "./transport/tls.ts";
 import { version } from "../version.ts";
 
 export interface Target {
@@ -50,7 +51,7 @@ export async function fetchModel(
     listed = (await response.json()) as typeof listed;
   } catch (error) {
     throw new UserError(
-      `Failed to fetch model from ${modelsUrl}. Error: ${(error as Error).message}\n` +
+      `Failed to fetch model from ${modelsUrl}. Error: ${(error as Error).message}${tlsAdvice(error)}\n` +
         "Please specify the correct host and port using `--host` and `--port`.",
       { cause: error },
     );

@@ -113,6 +113,11 @@ async function drain(server: Bun.Server<undefined>): Promise<void> {
 interface SocketState {
   readonly handler: SocketHandler;
   readonly client: ClientSocket;
+  readonly tls: boolean;
+  /** The handler was told so: with TLS after the handshake. */
+  opened: boolean;
+  /** Why the handshake failed. */
+  refused: Error | null;
   unsent: Uint8Array | null;
   closed: boolean;
 }
@@ -120,7 +125,13 @@ interface SocketState {
 function end(socket: { data: SocketState }, error: Error | null): void {
   if (socket.data.closed) return;
   socket.data.closed = true;
-  socket.data.handler.close(socket.data.client, error);
+  const { handler, client, opened, refused } = socket.data;
+  handler.close(opened ? client : null, refused ?? error);
+}
+
+function begin(socket: { data: SocketState }): void {
+  socket.data.opened = true;
+  socket.data.handler.open(socket.data.client);
 }
 
 function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): void {
@@ -129,7 +140,14 @@ function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): v
     if (!failed) handler.close(null, error);
     failed = true;
   };
-  const state = { handler, unsent: null, closed: false } as unknown as SocketState;
+  const state = {
+    handler,
+    tls,
+    opened: false,
+    refused: null,
+    unsent: null,
+    closed: false,
+  } as unknown as SocketState;
   Bun.connect<SocketState>({
     hostname: host,
     port,
@@ -155,7 +173,11 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
         destroy: () => void socket.end(), // terminate() would reset: servers log that as an error
       };
       (socket.data as { client: ClientSocket }).client = client;
-      socket.data.handler.open(client);
+      if (!socket.data.tls) begin(socket);
+    },
+    handshake(socket, success, error) {
+      if (success) begin(socket);
+      else socket.data.refused = error;
     },
     drain(socket) {
       const rest = socket.data.unsent;

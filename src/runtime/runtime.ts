@@ -40,6 +40,7 @@ export interface HttpServer {
 
 /** Events of one TCP connection. Bytes handed to `data` are valid during the call only. */
 export interface SocketHandler {
+  /** The connection is there; with TLS the handshake is over and the peer trusted. */
   open(socket: ClientSocket): void;
   data(socket: ClientSocket, bytes: Uint8Array): void;
   /** The connection ended; called once, also when it never opened. */
