@@ -112,8 +112,11 @@ async function drain(server: Bun.Server<undefined>): Promise<void> {
 
 interface SocketState {
   readonly handler: SocketHandler;
-  readonly client: ClientSocket;
   readonly tls: boolean;
+  /** From when TCP has connected. */
+  client: ClientSocket | null;
+  /** Nobody waits for it any more. */
+  abandoned: boolean;
   /** The handler was told so: with TLS after the handshake. */
   opened: boolean;
   /** Why the handshake failed. */
@@ -131,23 +134,25 @@ function end(socket: { data: SocketState }, error: Error | null): void {
 
 function begin(socket: { data: SocketState }): void {
   socket.data.opened = true;
-  socket.data.handler.open(socket.data.client);
+  socket.data.handler.open(socket.data.client!);
 }
 
-function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): void {
+function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): () => void {
   let failed = false;
   const fail = (error: Error) => {
     if (!failed) handler.close(null, error);
     failed = true;
   };
-  const state = {
+  const state: SocketState = {
     handler,
     tls,
+    client: null,
+    abandoned: false,
     opened: false,
     refused: null,
     unsent: null,
     closed: false,
-  } as unknown as SocketState;
+  };
   Bun.connect<SocketState>({
     hostname: host,
     port,
@@ -155,6 +160,10 @@ function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): v
     data: state,
     socket: socketEvents(fail),
   }).catch(fail);
+  return () => {
+    state.abandoned = true;
+    state.client?.destroy();
+  };
 }
 
 function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketState> {
@@ -172,8 +181,9 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
         },
         destroy: () => void socket.end(), // terminate() would reset: servers log that as an error
       };
-      (socket.data as { client: ClientSocket }).client = client;
-      if (!socket.data.tls) begin(socket);
+      socket.data.client = client;
+      if (socket.data.abandoned) client.destroy();
+      else if (!socket.data.tls) begin(socket);
     },
     handshake(socket, success, error) {
       if (success) begin(socket);
@@ -185,7 +195,7 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
       const sent = socket.write(rest);
       socket.data.unsent = sent < rest.length ? rest.subarray(Math.max(sent, 0)) : null;
     },
-    data: (socket, bytes) => socket.data.handler.data(socket.data.client, bytes),
+    data: (socket, bytes) => socket.data.handler.data(socket.data.client!, bytes),
     end: (socket) => void socket.end(),
     close: (socket, error) => end(socket, error ?? null),
     error: (socket, error) => end(socket, error),

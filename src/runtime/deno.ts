@@ -52,7 +52,7 @@ async function serve({ host, port, maxBodyBytes, fetch }: ServeOptions) {
   return { port: server.addr.port, stop };
 }
 
-function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): void {
+function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): () => void {
   const socket: Socket = tls
     ? connectTls({ host, port, servername: host })
     : connectTcp({ host, port });
@@ -73,6 +73,7 @@ function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): v
   socket.on("data", (bytes: Uint8Array) => handler.data(client, bytes));
   socket.on("error", (error: Error) => (failure = error));
   socket.on("close", () => handler.close(opened ? client : null, failure));
+  return client.destroy;
 }
 
 function selfCommand(): readonly string[] {

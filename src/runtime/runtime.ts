@@ -76,5 +76,6 @@ export interface Runtime {
   open<S extends NativeSymbols>(path: string, symbols: S): NativeLibrary<S>;
   /** Throws an Error with `code` "EADDRINUSE" when the port is taken. */
   serve(options: ServeOptions): Promise<HttpServer>;
-  connect(options: ConnectOptions, handler: SocketHandler): void;
+  /** Returns what ends the connection, even one that is not there yet. */
+  connect(options: ConnectOptions, handler: SocketHandler): () => void;
 }

@@ -1,9 +1,13 @@
 /** Proves that TLS carries requests as TCP does, over kept connections and new ones, and that a refusal says what to do. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { createServer } from "node:http";
+import { createServer as createTcpServer } from "node:net";
 import { defaultOptions } from "../../../src/bench/options.ts";
 import { backendOf } from "../../../src/bench/backends/index.ts";
 import { fetchModel, targetOf } from "../../../src/bench/target.ts";
+import { Connections } from "../../../src/bench/transport/connection.ts";
+import { Exchange } from "../../../src/bench/transport/exchange.ts";
+import { Inbox } from "../../../src/bench/transport/inbox.ts";
 import { tlsAdvice } from "../../../src/bench/transport/tls.ts";
 import { exchange, trustAny } from "../mock/exchange.ts";
 import { burst, startMock, type MockHandler, type MockServer } from "../mock/server.ts";
@@ -88,6 +92,24 @@ describe("where it is not", () => {
     expect(record!.failure?.class).toBe("connection");
     expect(record!.failure?.message).toEndWith("does it speak TLS? http:// is without");
   });
+});
+
+test("a handshake that never ends is given up, and its connection closed", async () => {
+  const closed = Promise.withResolvers<void>();
+  const silent = createTcpServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("close", () => closed.resolve());
+    socket.resume();
+  });
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as { port: number };
+  const endpoint = { host: "127.0.0.1", port, tls: true };
+  const reader = backendOf.sglang.newReader(defaultOptions);
+  const connections = new Connections(endpoint, false);
+  const { failure } = await new Exchange(connections, Buffer.of(), reader, new Inbox(), 20).done;
+  expect(failure?.class).toBe("timeout");
+  await closed.promise;
+  silent.close();
 });
 
 test.each([
