@@ -32,6 +32,8 @@ class Events {
   // int64_t each: nanoseconds.
   Bytes stamps;
   uint32_t count = 0;
+  // Lines among them that hold generated text.
+  uint32_t texts = 0;
 
   // Takes the next bytes of a body, cut anywhere, which were read at `at`. False: no memory.
   bool feed(const uint8_t* data, size_t size, int64_t at, const Path& text) {
@@ -85,6 +87,7 @@ class Events {
   }
 
   bool add_to_run(const uint8_t* data, size_t size) {
+    texts++;
     if (run_ == 0) {
       Entry entry = {kRun, 0, 0};
       run_ = entries.size;
@@ -106,6 +109,7 @@ class Events {
     // An empty text is no token to some readers, so it is not like one that is.
     if (span.begin >= 0 && span.end > span.begin) {
       entry.kind = kTemplate;
+      texts++;
       prefix_ = json + span.begin;
       suffix_ = size - json - span.end;
       template_ = entries.size + sizeof entry;

@@ -14,13 +14,13 @@ extern "C" {
 #endif
 
 #define SN_API __attribute__((visibility("default")))
-#define SN_ABI_VERSION 2
+#define SN_ABI_VERSION 3
 
 SN_API int32_t sn_abi_version(void);
 /* Copies the calling thread's last error, NUL-terminated, into out. Returns its length. */
 SN_API int32_t sn_error(char* out, int32_t capacity);
 
-/* ---- load client: HTTP/1.1 requests sent when they are due, replies stamped where they are read ---- */
+/* ---- load client: HTTP/1.1 requests sent when they are due, replies with the times at which they came ---- */
 
 /*
  * Starts the client's threads. `options` is text of space-separated key=value pairs:
@@ -75,7 +75,7 @@ enum sn_summary {
 
 /* Takes a finished exchange: 1 and its summary (SN_SUMMARY doubles), 0 if none is. */
 SN_API int32_t sn_client_take(int32_t client, double* summary);
-/* Of the exchange taken last: when each line of its body was read. */
+/* Of the exchange taken last: when each line of its body came in, in seconds since its send. */
 SN_API int32_t sn_client_stamps(int32_t client, double* out);
 /*
  * Of the exchange taken last: if the status is 200 the lines of its body as entries (events.h): {kind, count, bytes},
@@ -91,10 +91,10 @@ enum sn_counter {
   SN_COUNT_BYTES = 3,
   SN_COUNT_RETRIED = 4,    /* kept connections that the server had closed: sent again over a new one */
   SN_COUNT_CPU_NS = 5,     /* of the network threads */
-  SN_COUNT_WAIT_P50 = 6,   /* how long bytes lay ready, at most, before they were read, in ns: client-made error */
-  SN_COUNT_WAIT_P99 = 7,
-  SN_COUNT_WAIT_MAX = 8,
-  SN_COUNTERS = 9
+  /* ns: the median, the 99th percentile and the maximum each */
+  SN_COUNT_WAIT = 6,       /* how long bytes lay ready before they were read */
+  SN_COUNT_LATE = 9,       /* how late, at most, their stamps are for it: client-made error */
+  SN_COUNTERS = 12
 };
 SN_API int32_t sn_client_counters(int32_t client, double* out);
 /* Ends the threads and frees everything. */

@@ -1,5 +1,7 @@
 /** The send loop: requests out on schedule, one record a request back. */
 import { isIP } from "node:net";
+import { availableParallelism } from "node:os";
+import type { Spread } from "../net/client.ts";
 import type { ConnectOptions } from "../runtime/index.ts";
 import type { Failure, RequestRecord } from "./request.ts";
 import type { ReplyReader } from "./backends/index.ts";
@@ -16,6 +18,8 @@ export interface LoadPlan {
   readonly format: ReplyFormat;
   /** Connections are used again; else each request has one of its own. */
   readonly keepAlive: boolean;
+  /** Threads that send and read. */
+  readonly threads: number;
   /** Requests under way at once. Those that are due wait in order; the wait shows as lag. */
   readonly maxInFlight: number;
   /** After so long nothing more is sent. */
@@ -30,9 +34,10 @@ export interface LoadPlan {
   readonly onEnd: (record: RequestRecord) => void;
 }
 
-/** A connection for each request, no limits, no listeners. */
+/** A connection for each request, no limits, no listeners; threads enough for any server that shares the machine. */
 export const plainLoad = {
   keepAlive: false,
+  threads: Math.max(1, Math.min(4, Math.floor(availableParallelism() / 8))),
   maxInFlight: Infinity,
   sendForS: Infinity,
   graceS: Infinity,
@@ -61,10 +66,10 @@ export interface ClientCost {
   readonly threads: number;
   /** Of all network threads. */
   readonly cpuS: number;
-  /** How long bytes may have lain ready before they were read and stamped. */
-  readonly waitP50S: number;
-  readonly waitP99S: number;
-  readonly waitMaxS: number;
+  /** How long bytes lay ready before they were read. */
+  readonly waitS: Spread;
+  /** How late, at most, their stamps are for it. */
+  readonly lateS: Spread;
 }
 
 /** What a request says that was given up, after so long a wait or on Ctrl-C. */

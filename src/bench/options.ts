@@ -99,6 +99,8 @@ export interface BenchOptions {
   /** Empties the server's prefix cache after them. */
   readonly flushCache: boolean;
   readonly connection: "close" | "keep-alive";
+  /** Threads that send and read; null: by the processors. */
+  readonly clientThreads: number | null;
   /** Asks the server for its own figures while it runs. */
   readonly serverMetrics: boolean;
 
@@ -174,6 +176,7 @@ export const defaultOptions: BenchOptions = {
   warmupRequests: 1,
   flushCache: false,
   connection: "close",
+  clientThreads: null,
   serverMetrics: true,
   compat: "0.2.13",
   decodeCleanup: true,

@@ -13,6 +13,7 @@ export const benchFlagGroups: readonly FlagGroup[] = [
       "api-key",
       "header",
       "connection",
+      "client-threads",
       "server-metrics",
     ],
   },

@@ -87,6 +87,10 @@ const requestFlags = {
     ["close", "keep-alive"],
     { default: usual.connection, extension },
   ),
+  "client-threads": intFlag(
+    "Threads that send and read: one carries some 100,000 events a second; if not given, one for each 8 processors, at most 4.",
+    { min: 1, max: 64, extension },
+  ),
   "api-key": textFlag(
     "Sent as bearer token; OPENAI_API_KEY of the environment if not given, which other users of the machine do not see.",
     { placeholder: "KEY", extension },

@@ -58,7 +58,7 @@ export interface NetReply {
   readonly writtenS: number;
   readonly firstByteS: number;
   readonly endS: number;
-  /** When each line of a body of status 200 was read; entries cover them in order. */
+  /** When each line of a body of status 200 came in, in seconds since the send; entries cover them in order. */
   readonly stampsS: Float64Array;
   readonly entries: readonly NetEntry[];
   /** Without entries: what the status line says, or what is wrong with the reply. */
@@ -75,10 +75,17 @@ export interface NetCounters {
   /** Kept connections that the server had closed meanwhile: sent again over new ones. */
   readonly retried: number;
   readonly cpuS: number;
-  /** How long bytes may have lain ready before they were read and stamped. */
-  readonly waitP50S: number;
-  readonly waitP99S: number;
-  readonly waitMaxS: number;
+  /** How long bytes lay ready before they were read. */
+  readonly waitS: Spread;
+  /** How late, at most, stamps are for it. */
+  readonly lateS: Spread;
+}
+
+/** Of a distribution. */
+export interface Spread {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
 }
 
 /** Kinds of entries: enum EntryKind of native/net/events.h. */
@@ -156,6 +163,11 @@ export class NetClient {
   counters(): NetCounters {
     const c = new Float64Array(counterDoubles);
     checked(this.#library.sn_client_counters(this.#handle, c));
+    const spread = (at: number): Spread => ({
+      p50: c[at]! / 1e9,
+      p99: c[at + 1]! / 1e9,
+      max: c[at + 2]! / 1e9,
+    });
     return {
       sent: c[0]!,
       ended: c[1]!,
@@ -163,9 +175,8 @@ export class NetClient {
       bytes: c[3]!,
       retried: c[4]!,
       cpuS: c[5]! / 1e9,
-      waitP50S: c[6]! / 1e9,
-      waitP99S: c[7]! / 1e9,
-      waitMaxS: c[8]! / 1e9,
+      waitS: spread(6),
+      lateS: spread(9),
     };
   }
 
@@ -176,7 +187,7 @@ export class NetClient {
   #takeStamps(count: number): Float64Array {
     if (count > this.#stamps.length) this.#stamps = new Float64Array(2 * count);
     if (count > 0) checked(this.#library.sn_client_stamps(this.#handle, this.#stamps));
-    return this.#stamps.slice(0, count).map(seconds);
+    return this.#stamps.slice(0, count);
   }
 
   #takeBody(count: number): Buffer {
@@ -200,9 +211,7 @@ function readEntries(body: Buffer): NetEntry[] {
     ];
     const content = body.subarray(at + 12, at + 12 + bytes);
     if (kind === runKind) {
-      // Texts as JSON writes them, one after the other, are the inside of one JSON string.
-      const texts = JSON.parse(`"${content.toString("utf8")}"`) as string;
-      entries.push({ kind: "run", texts, count });
+      entries.push({ kind: "run", texts: unescaped(content), count });
     } else {
       const line = kind === deltaKind ? applyDelta(before, content) : content;
       entries.push({ kind: "line", line: line.toString("utf8") });
@@ -211,6 +220,12 @@ function readEntries(body: Buffer): NetEntry[] {
     at += 12 + bytes;
   }
   return entries;
+}
+
+/** Texts as JSON writes them, one after the other, are the inside of one JSON string. */
+function unescaped(content: Buffer): string {
+  const text = content.toString("utf8");
+  return text.includes("\\") ? (JSON.parse(`"${text}"`) as string) : text;
 }
 
 /** The line that a difference makes of the line before: the steps of native/net/delta.h. */

@@ -22,9 +22,9 @@ export const netSymbols = {
 } as const;
 
 /** Constants of net.h. */
-export const abiVersion = 2;
+export const abiVersion = 3;
 export const summaryDoubles = 13;
-export const counterDoubles = 9;
+export const counterDoubles = 12;
 
 /** A call that the native side refused; the message says what, expected and got. */
 export class NetError extends Error {}

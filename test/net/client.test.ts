@@ -56,6 +56,24 @@ async function ends(from: NetClient, count: number): Promise<NetReply[]> {
   return replies;
 }
 
+test("events are stamped when they came, not when they were read", async () => {
+  const { port } = mock({ itlMs: 1 });
+  const load = client(port);
+  const startNs = (load.submit(0, request, 0), load.start());
+  // Nothing is earlier than its send; the clocks of both stamps are related to within microseconds.
+  const [reply] = await ends(load, 1);
+  const [first, run] = reply!.entries as [{ line: string }, { texts: string }];
+  const texts = JSON.parse(first.line.slice("data:".length)).choices[0].text + run.texts;
+  const sentNs = texts.match(/\d{16}/g)!.map(Number);
+  expect(sentNs.length).toBe(5);
+  const cameNs = Array.from(reply!.stampsS, (s) => startNs + (reply!.sentS + s) * 1e9);
+  sentNs.forEach((ns, i) => expect(cameNs[i]!).toBeGreaterThan(ns - 10_000));
+  const { waitS, lateS, cpuS } = load.counters();
+  expect(waitS.max).toBeGreaterThan(0);
+  expect(lateS.max).toBeLessThanOrEqual(waitS.max + (reply!.endS - reply!.sentS));
+  expect(cpuS).toBeGreaterThan(0);
+});
+
 describe.each([1, 3])("%d threads", (threads) => {
   test.each([false, true])("every exchange ends once, connections kept: %p", async (keepAlive) => {
     const { port } = mock();
@@ -71,7 +89,7 @@ describe.each([1, 3])("%d threads", (threads) => {
       expect(reply.stampsS.length).toBe(6); // five events and [DONE]
       expect(reply.sentS).toBeGreaterThanOrEqual(reply.dueS);
       expect(reply.firstByteS).toBeGreaterThan(reply.sentS);
-      expect(reply.endS).toBeGreaterThanOrEqual(reply.stampsS.at(-1)!);
+      expect(reply.endS - reply.sentS).toBeCloseTo(reply.stampsS.at(-1)!, 9);
       expect([...reply.stampsS].toSorted((a, b) => a - b)).toEqual([...reply.stampsS]);
       const [first, run, last] = reply.entries;
       expect(first).toMatchObject({ kind: "line", line: expect.stringContaining('"text":" ') });

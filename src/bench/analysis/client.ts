@@ -2,6 +2,7 @@
  * How much of a run's figures the client can have added, and whether that is too much: then the run says more of the
  * client than of the server, and is marked INVALID.
  */
+import type { Spread } from "../../net/client.ts";
 import type { ClientCost } from "../load.ts";
 import type { LoadFigures } from "../metrics.ts";
 import type { Latencies } from "./latencies.ts";
@@ -14,8 +15,10 @@ const floorMs = 1;
 const cpuShareMax = 0.9;
 
 export interface ClientFinding {
-  /** How long bytes may have lain ready before they were stamped; null where the runtime's sockets were used. */
-  readonly readWaitMs: { readonly p50: number; readonly p99: number; readonly max: number } | null;
+  /** How long bytes lay ready before they were read; null where the runtime's sockets were used. */
+  readonly readWaitMs: Spread | null;
+  /** How late, at most, their stamps are for it: the kernel's stamps are not, but what is read together has only one. */
+  readonly stampLateMs: Spread | null;
   /** Of the time of the network threads; null as above. */
   readonly cpuShare: number | null;
   /** Sentences that say why the run is INVALID; none: it is valid. */
@@ -28,11 +31,8 @@ export function clientFinding(
   found: Latencies,
   durationS: number,
 ): ClientFinding {
-  const readWaitMs = cost && {
-    p50: cost.waitP50S * 1000,
-    p99: cost.waitP99S * 1000,
-    max: cost.waitMaxS * 1000,
-  };
+  const readWaitMs = cost && inMs(cost.waitS);
+  const stampLateMs = cost && inMs(cost.lateS);
   const cpuShare = cost && cost.cpuS / (durationS * cost.threads);
   const first = found.ttft ?? found.e2e;
   // The mean, since of the gaps of a batch most may be next to nothing.
@@ -41,12 +41,12 @@ export function clientFinding(
     first &&
     tooMuch(load.lateP99Ms, medianMs(first), "requests were sent late: p99", "median TTFT");
   const slow =
-    readWaitMs &&
+    stampLateMs &&
     gap &&
     tooMuch(
-      readWaitMs.p99,
+      stampLateMs.p99,
       gap.distribution.mean * 1000,
-      "replies waited to be read: p99 wait",
+      "replies were stamped late: p99",
       "mean gap between events",
     );
   const busy =
@@ -55,10 +55,17 @@ export function clientFinding(
       : null;
   return {
     readWaitMs,
+    stampLateMs,
     cpuShare,
     invalid: [late, slow, busy].filter((reason) => typeof reason === "string"),
   };
 }
+
+const inMs = ({ p50, p99, max }: Spread): Spread => ({
+  p50: p50 * 1000,
+  p99: p99 * 1000,
+  max: max * 1000,
+});
 
 const medianMs = ({ distribution }: NonNullable<Latencies["e2e"]>): number =>
   (distribution.percentiles[50] ?? distribution.mean) * 1000;

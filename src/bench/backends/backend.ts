@@ -56,7 +56,7 @@ export class Reply {
 
   /** Events, at least one, that carry these texts between them; the last of them ends the reply so far. */
   tokens(texts: string, atS: Float64Array): void {
-    for (const at of atS) this.token("", at);
+    for (let i = 0; i < atS.length; i++) this.token("", atS[i]!);
     this.text += texts;
     this.latencyS = atS.at(-1)!;
   }

@@ -18,6 +18,9 @@ export function analysisFields(analysis: Analysis): Fields {
       read_wait_p50_ms: figure(client.readWaitMs?.p50),
       read_wait_p99_ms: figure(client.readWaitMs?.p99),
       read_wait_max_ms: figure(client.readWaitMs?.max),
+      stamp_late_p50_ms: figure(client.stampLateMs?.p50),
+      stamp_late_p99_ms: figure(client.stampLateMs?.p99),
+      stamp_late_max_ms: figure(client.stampLateMs?.max),
       cpu_share: figure(client.cpuShare),
     },
     outcomes: {

@@ -150,16 +150,18 @@ function steadyLines(steady: SteadyFinding): string[] {
   ];
 }
 
-function clientLines({ readWaitMs, cpuShare, invalid }: ClientFinding): string[] {
-  const wait = readWaitMs
-    ? [readWaitMs.p50, readWaitMs.p99, readWaitMs.max].map(fixed2).join(" / ")
-    : "not measured";
+function clientLines(finding: ClientFinding): string[] {
+  const { readWaitMs, stampLateMs, cpuShare, invalid } = finding;
   return [
     section("What the client can have added"),
-    row("Read wait p50 / p99 / max (ms):", wait),
+    row("Read wait p50 / p99 / max (ms):", spreadText(readWaitMs)),
+    row("Stamps late p50 / p99 / max (ms):", spreadText(stampLateMs)),
     ...(cpuShare === null ? [] : [row("CPU of the network threads:", percentText(cpuShare))]),
     ...(invalid.length === 0
       ? [row("Run:", "valid")]
       : invalid.map((reason) => `INVALID: ${reason}.`)),
   ];
 }
+
+const spreadText = (of: ClientFinding["readWaitMs"]): string =>
+  of ? [of.p50, of.p99, of.max].map(fixed2).join(" / ") : "not measured";

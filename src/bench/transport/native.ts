@@ -6,16 +6,15 @@ import type { ReplyReader } from "../backends/index.ts";
 import { givenUp, scheduledS, type LoadPlan, type LoadResult } from "../load.ts";
 import type { BenchRequest, Failure, RequestRecord } from "../request.ts";
 
-const threads = 1;
-/** Finished replies are taken this often. */
-const pollMs = 5;
+/** Finished replies are taken this often; in the first moments of a run oftener. */
+const pollMs = 10;
 /** How long taking may hold this thread at a time, so that the display and Ctrl-C have their turn. */
 const turnMs = 10;
 /** Requests are handed over this long before they are due, and so many at most: their bytes are copied. */
 const aheadS = 5;
 const aheadMax = 50_000;
 /** Requests that may end, and others begin in their places, between two times of taking. */
-const reserve = 256;
+const reserve = 512;
 
 export async function sendNative(plan: LoadPlan): Promise<LoadResult> {
   const run = new NativeRun(plan);
@@ -43,7 +42,7 @@ class NativeRun {
     this.#client = new NetClient({
       address: plan.endpoint.host,
       port: plan.endpoint.port,
-      threads,
+      threads: plan.threads,
       keepAlive: plan.keepAlive,
       maxInFlight: plan.maxInFlight,
       sendForMs: plan.sendForS * 1000,
@@ -63,11 +62,11 @@ class NativeRun {
       if (elapsedS() > sendForS + graceS) break;
       this.#handOver(elapsedS());
       this.#takeFinished();
-      await sleep(pollMs);
+      await sleep(Math.min(pollMs, 1 + 100 * elapsedS()));
     }
     if (this.#out.size > 0) await this.#giveUp();
-    const { cpuS, waitP50S, waitP99S, waitMaxS } = this.#client.counters();
-    const client = { threads, cpuS, waitP50S, waitP99S, waitMaxS };
+    const { cpuS, waitS, lateS } = this.#client.counters();
+    const client = { threads: this.#plan.threads, cpuS, waitS, lateS };
     return { durationS: this.#lastEndS || elapsedS(), startNs, client };
   }
 
@@ -147,11 +146,11 @@ function recordOf(reply: NetReply, request: BenchRequest, plan: LoadPlan): Reque
 
 /** Gives the reader all lines; returns why the reply is none, or null. */
 function read(reply: NetReply, reader: ReplyReader): Failure | null {
-  const { entries, stampsS, sentS, outcome, status } = reply;
+  const { entries, stampsS, outcome, status } = reply;
   let at = 0;
   for (const entry of entries) {
     const count = entry.kind === "run" ? entry.count : 1;
-    const atS = stampsS.subarray(at, at + count).map((s) => s - sentS);
+    const atS = stampsS.subarray(at, at + count);
     at += count;
     if (entry.kind === "run") reader.like(entry.texts, atS);
     else {

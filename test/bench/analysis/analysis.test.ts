@@ -165,7 +165,12 @@ const late = (lagS: number) =>
   even(100, 0.05).map((r, i) => (i % 20 === 0 ? { ...r, sentS: r.sentS! + lagS } : r));
 
 describe("a run is INVALID", () => {
-  const fine: ClientCost = { threads: 1, cpuS: 1, waitP50S: 0, waitP99S: 0.0005, waitMaxS: 0.1 };
+  const fine: ClientCost = {
+    threads: 1,
+    cpuS: 1,
+    waitS: { p50: 0, p99: 0.5, max: 1 },
+    lateS: { p50: 0, p99: 0.0005, max: 0.1 },
+  };
 
   test("when requests were sent late, measured by their latency", () => {
     expect(invalid(late(0.009), fine)).toEqual([]);
@@ -179,10 +184,10 @@ describe("a run is INVALID", () => {
     expect(invalid(waited, fine)).toEqual([]);
   });
 
-  test("when replies waited to be read, or the network thread had no time left", () => {
-    expect(invalid(even(100, 0.05), { ...fine, waitP99S: 0.002 })[0]).toStartWith(
-      "replies waited to be read: p99 wait 2.00 ms, over 1.00 ms",
-    );
+  test("when replies were stamped late, or the network thread had no time left", () => {
+    expect(
+      invalid(even(100, 0.05), { ...fine, lateS: { ...fine.lateS, p99: 0.002 } })[0],
+    ).toStartWith("replies were stamped late: p99 2.00 ms, over 1.00 ms");
     expect(invalid(even(100, 0.05), { ...fine, cpuS: 9.5 })).toEqual([
       "the network threads were busy for 95 % of the run",
     ]);
