@@ -50,10 +50,12 @@ export async function fetchModel(
     if (!response.ok) throw new Error(await refusalText(response));
     listed = (await response.json()) as typeof listed;
   } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
+    // Deno tells the reason in the cause alone.
+    const why = (error as Error).cause ?? error;
+    const { code, message } = why as { code?: string; message: string };
     const advice = /ECONNREFUSED|ConnectionRefused/.test(`${code} ${message}`)
       ? " (nothing listens there; servebench serve starts a server)"
-      : tlsAdvice(error);
+      : tlsAdvice(why);
     throw new UserError(
       `Failed to fetch model from ${modelsUrl}. Error: ${message}${advice}\n` +
         "Please specify the correct host and port using `--host` and `--port`.",

@@ -53,9 +53,7 @@ async function serve({ host, port, maxBodyBytes, fetch }: ServeOptions) {
 }
 
 function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): () => void {
-  const socket: Socket = tls
-    ? connectTls({ host, port, servername: host })
-    : connectTcp({ host, port });
+  const socket: Socket = tls ? connectTls({ host, port }) : connectTcp({ host, port });
   const client: ClientSocket = {
     get remoteAddress() {
       return socket.remoteAddress ?? host;

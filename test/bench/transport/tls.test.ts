@@ -62,13 +62,13 @@ describe("where the certificate is trusted", () => {
 });
 
 describe("where it is not", () => {
-  test("a certificate that nobody has signed", async () => {
+  test("a certificate of an unknown authority", async () => {
     await start(burst);
     const [record] = await send("close", 1);
     expect(record).toMatchObject({ connectedS: null, firstByteS: null, httpStatus: null });
     expect(record!.failure).toEqual({
       class: "connection",
-      message: `cannot connect to 127.0.0.1:${server.port} DEPTH_ZERO_SELF_SIGNED_CERT: NODE_EXTRA_CA_CERTS=FILE.pem trusts a certificate or its authority, NODE_TLS_REJECT_UNAUTHORIZED=0 any`,
+      message: `cannot connect to 127.0.0.1:${server.port} UNABLE_TO_VERIFY_LEAF_SIGNATURE: NODE_EXTRA_CA_CERTS=FILE.pem trusts a certificate or its authority, NODE_TLS_REJECT_UNAUTHORIZED=0 any`,
     });
     expect(server.requests).toHaveLength(0);
   });
