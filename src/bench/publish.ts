@@ -41,7 +41,7 @@ export async function publishRun(
   io.stdout(shapeTable([...loadShapeRows(options), ...serverRows(server)]));
   io.stdout(analysisTable(analysis) + percentilesTable(measurements, options));
   const line = resultLineOf(to, run, before);
-  if (io.keepLine) await io.keepLine(line, run);
+  if (io.keepLine) await io.keepLine(line, run, measurements);
   else writeLine(to, line);
   if (options.saveResult) saveVllm(to, run, measurements);
 }

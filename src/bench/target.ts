@@ -93,8 +93,13 @@ export function requestWriter(
 ): (request: BenchRequest) => PreparedRequest {
   const headers = requestHeaders(backend, options);
   return (request) => {
+    const { promptLen, outputLen } = request;
     const body = backend.body(request, model, options);
-    return { request, bytes: postBytes(target.hostHeader, target.path, headers, body) };
+    return {
+      promptLen,
+      outputLen,
+      bytes: postBytes(target.hostHeader, target.path, headers, body),
+    };
   };
 }
 

@@ -56,7 +56,7 @@ export const report = defineCommand({
 async function runReport(values: Values, io: CommandIo): Promise<number> {
   const { readResults } = await import("../bench/results/read.ts");
   const { reportPage } = await import("../bench/report/html/page.ts");
-  const { files, records, notes } = await readResults(values.file, values.records);
+  const { files, records, notes } = readResults(values.file, values.records);
   for (const note of notes) io.stderr(`${note}\n`);
   const page = reportPage(files.flat(), records, { title: values.title, now: new Date() });
   try {

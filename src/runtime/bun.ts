@@ -212,4 +212,5 @@ export const runtime: Runtime = {
   open,
   serve,
   connect,
+  collectGarbage: () => Bun.gc(true),
 };

@@ -89,4 +89,5 @@ export const runtime: Runtime = {
   open,
   serve,
   connect,
+  collectGarbage: () => globalThis.gc?.(), // there with --v8-flags=--expose-gc only
 };

@@ -78,4 +78,6 @@ export interface Runtime {
   serve(options: ServeOptions): Promise<HttpServer>;
   /** Returns what ends the connection, even one that is not there yet. */
   connect(options: ConnectOptions, handler: SocketHandler): () => void;
+  /** Frees at once what is no longer used; by itself that waits until as much again has piled up. */
+  collectGarbage(): void;
 }

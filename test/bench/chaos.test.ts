@@ -10,7 +10,7 @@ import { collectLoad, plainLoad, type LoadPlan } from "../../src/bench/load.ts";
 import { mockFormats, wireFormats, type MockFormat } from "../../src/bench/mock/formats.ts";
 import { defaultOptions, type BackendName } from "../../src/bench/options.ts";
 import type { RequestRecord } from "../../src/bench/request.ts";
-import { asTheyAre, onceEach } from "../../src/bench/schedule.ts";
+import { onceEach } from "../../src/bench/schedule.ts";
 import { NetMock, mockFaults, type MockFault } from "../../src/net/mock.ts";
 import { trustAny, wayNames, ways } from "./mock/exchange.ts";
 import { startMock, tokenEvent, type MockHandler, type MockServer } from "./mock/server.ts";
@@ -19,14 +19,11 @@ const post = (body: string) =>
   Buffer.from(`POST /v1 HTTP/1.1\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
 
 function planOf(port: number, bodies: readonly string[], more: Partial<LoadPlan> = {}): LoadPlan {
-  const requests = bodies.map((body) => ({
-    request: { prompt: "a", promptLen: 1, outputLen: 4 },
-    bytes: post(body),
-  }));
+  const requests = bodies.map((body) => ({ promptLen: 1, outputLen: 4, bytes: post(body) }));
   return {
     ...plainLoad,
     endpoint: { host: "127.0.0.1", port, tls: false },
-    schedule: onceEach(requests, new Float64Array(requests.length), asTheyAre),
+    schedule: onceEach(new Float64Array(requests.length), (i) => requests[i]!),
     format: formatOf("sglang"),
     signal: new AbortController().signal,
     timeoutMs: 1000, // far more than any answer takes

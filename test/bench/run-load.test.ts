@@ -244,7 +244,7 @@ describe("flags that do not go together", () => {
     await server.close();
     const failure = await run({ ...asked, backend: "vllm-chat" }).catch((e: unknown) => e);
     expect((failure as Error).message).toBe(
-      `${datasetPath} has token ids, which the vllm-chat backend does not take.`,
+      `${datasetPath}:1 has token ids, which the vllm-chat backend does not take.`,
     );
   });
 });

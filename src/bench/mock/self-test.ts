@@ -12,7 +12,7 @@ import { arrivalTimes } from "../arrivals.ts";
 import { backendOf } from "../backends/index.ts";
 import { collectLoad, plainLoad } from "../load.ts";
 import { defaultOptions } from "../options.ts";
-import { asTheyAre, onceEach } from "../schedule.ts";
+import { onceEach } from "../schedule.ts";
 import { NumpyRandom } from "../random/numpy.ts";
 import { median, percentile } from "../statistics.ts";
 import { postBytes } from "../transport/http.ts";
@@ -164,18 +164,14 @@ export function gapErrors(streams: readonly Float64Array[], { itlMs }: Scenario)
 }
 
 const measureOurs: Client = async (port, bytes, scenario, { signal }) => {
-  const { streams, tokens } = scenario;
+  const { tokens } = scenario;
   const backend = backendOf.vllm;
-  const prepared = { request: { prompt: "", promptLen: 1, outputLen: tokens }, bytes };
+  const prepared = { promptLen: 1, outputLen: tokens, bytes };
   const before = cpuS();
   const result = await collectLoad({
     endpoint: { host: "127.0.0.1", port, tls: false },
     ...plainLoad,
-    schedule: onceEach(
-      Array.from({ length: streams }, () => prepared),
-      schedule(scenario),
-      asTheyAre,
-    ),
+    schedule: onceEach(schedule(scenario), () => prepared),
     format: {
       newReader: () => backend.newReader(defaultOptions),
       textPath: backend.textPath,

@@ -3,7 +3,7 @@ import { backendOf } from "../../../src/bench/backends/index.ts";
 import { collectLoad, plainLoad } from "../../../src/bench/load.ts";
 import { defaultOptions, type BackendName, type BenchOptions } from "../../../src/bench/options.ts";
 import type { RequestRecord } from "../../../src/bench/request.ts";
-import { asTheyAre, onceEach } from "../../../src/bench/schedule.ts";
+import { onceEach } from "../../../src/bench/schedule.ts";
 import { requestWriter, targetOf } from "../../../src/bench/target.ts";
 import { sendNative } from "../../../src/bench/transport/native.ts";
 import { sendPlain } from "../../../src/bench/transport/plain.ts";
@@ -51,7 +51,7 @@ export async function exchange(
   const plan = {
     ...plainLoad,
     endpoint: target.endpoint,
-    schedule: onceEach(requests, new Float64Array(times), asTheyAre),
+    schedule: onceEach(new Float64Array(times), (i) => requests[i]!),
     format: { newReader: () => format.newReader(options), textPath: format.textPath },
     keepAlive: options.connection === "keep-alive",
     maxInFlight: options.maxConcurrency ?? Infinity,
