@@ -28,7 +28,7 @@ function checkPrompts(options: BenchOptions, backend: Backend): void {
   const { datasetName, backend: name, applyChatTemplate } = options;
   if (!backend.takesIds && datasetName === "random-ids") {
     throw new UsageError(
-      `--dataset-name: random-ids sends token ids, which the ${name} backend does not take; use random.`,
+      `--dataset-name: random-ids sends token ids, which the ${name} backend does not take; use random-exact.`,
     );
   }
   if (applyChatTemplate && backend.path.endsWith("/chat/completions")) {

@@ -48,7 +48,8 @@ export async function publishRun(
 
 /** What the runs at one rate say together; nothing of a single one. */
 export function publishRuns({ io }: Publisher, runs: readonly BenchRun[]): void {
-  if (runs.length > 1) io.stdout(acrossRunsTable(runs.length, acrossRuns(runs)));
+  const valid = runs.filter(({ analysis }) => analysis.client.invalid.length === 0).length;
+  if (runs.length > 1) io.stdout(acrossRunsTable(runs.length, valid, acrossRuns(runs)));
 }
 
 function resultLineOf(

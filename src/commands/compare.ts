@@ -33,7 +33,7 @@ type Values = FlagValues<typeof flags & typeof words>;
 
 export const compare = defineCommand({
   name: "compare",
-  summary: "the differences of two sets of runs, with confidence and gates",
+  summary: "what changed between runs, with confidence and gates",
   description:
     "Matches the runs of A and B by data set, lengths, rate, concurrency, model and backend, and prints how each " +
     "figure changed with its 95 % interval: from several runs of a side (Welch's t), else from records of requests " +

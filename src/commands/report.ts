@@ -31,7 +31,7 @@ type Values = FlagValues<typeof flags & typeof words>;
 
 export const report = defineCommand({
   name: "report",
-  summary: "runs as one HTML page: tables, distributions, timelines, curves",
+  summary: "runs as one HTML page: tables, curves, distributions",
   description:
     "Makes one HTML page that needs neither network nor script: a table of the runs, latency and throughput by rate or " +
     "concurrency with error bars where several were run, distributions of TTFT, ITL, TPOT and end-to-end latency, throughput " +

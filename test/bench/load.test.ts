@@ -167,7 +167,8 @@ test("a reply that repeats itself in each of a thousand events is read whole", a
   });
   const backend = backendOf["sglang-native"];
   const plan = await planAgainst(
-    (_request, socket) => void socket.end(`HTTP/1.1 200 OK\r\n\r\n${events.join("")}`),
+    (_request, socket) =>
+      void socket.end(`HTTP/1.1 200 OK\r\n\r\n${events.join("")}data: [DONE]\n\n`),
     { format: { newReader: () => backend.newReader(defaultOptions), textPath: backend.textPath } },
   );
   const [record] = (await collectLoad(plan, sendNative)).records;

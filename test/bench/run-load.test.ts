@@ -181,7 +181,8 @@ describe("the server's own figures", () => {
     const { line, io } = await run({}, burst, pages);
     expect(line["server"]).toMatchObject({
       looks: asked,
-      running_requests: null, // over in less than the time between two looks
+      // Over in less than the time between two looks.
+      running_requests: { before: 1, min: null, mean: null, max: null, after: asked },
       queued_requests: null,
       prompt_tokens: (asked - 1) * 100,
       cache_hit_rate: 0.5,
