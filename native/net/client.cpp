@@ -38,7 +38,7 @@ constexpr int64_t kRestNs = 200000;
 constexpr int kNice = -10;
 // A look that took so long had to wait.
 constexpr int64_t kWaitedNs = 20000;
-// Told once of what comes: see Worker::read.
+// Told once of what comes: see Worker::read_all.
 constexpr uint32_t kWatched = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 struct ClientOptions {

@@ -263,7 +263,7 @@ function loadPlan({ options, io, backend, target }: Bench): Omit<LoadPlan, "sche
     endpoint: target.endpoint,
     format: { newReader: () => backend.newReader(options), textPath: backend.textPath },
     keepAlive: options.connection === "keep-alive",
-    ...(options.clientThreads === null ? {} : { threads: options.clientThreads }),
+    threads: options.clientThreads ?? plainLoad.threads,
     maxInFlight: options.maxConcurrency ?? Infinity,
     signal: io.signal,
   };

@@ -59,7 +59,8 @@ export const brought: Readonly<Record<Counted, (m: Measurements, chosen: Int32Ar
 const firstTokensOf = ({ columns }: Measurements, chosen: Int32Array): Float64Array =>
   valuesOf(chosen, (i) => columns.sentS[i]! + columns.ttftS[i]!);
 
-const endsOf = ({ columns }: Measurements, chosen: Int32Array): Float64Array =>
+/** When the reply was whole. */
+export const endsOf = ({ columns }: Measurements, chosen: Int32Array): Float64Array =>
   valuesOf(chosen, (i) => columns.sentS[i]! + columns.latencyS[i]!);
 
 export const total = ({ amount }: Spans): number => amount.reduce((sum, part) => sum + part, 0);

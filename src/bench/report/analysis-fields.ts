@@ -1,5 +1,6 @@
 /** The analysis of a run as keys of the result line, after bench_serving's. null stands for what is not known. */
 import type { Analysis } from "../analysis/analysis.ts";
+import type { ClientFinding } from "../analysis/client.ts";
 import { latencyNames, type Latencies, type Latency } from "../analysis/latencies.ts";
 import type { SteadyFinding } from "../analysis/steady.ts";
 import { float } from "../python-values.ts";
@@ -15,12 +16,8 @@ export function analysisFields(analysis: Analysis): Fields {
     valid: client.invalid.length === 0,
     invalid_reasons: client.invalid,
     client: {
-      read_wait_p50_ms: figure(client.readWaitMs?.p50),
-      read_wait_p99_ms: figure(client.readWaitMs?.p99),
-      read_wait_max_ms: figure(client.readWaitMs?.max),
-      stamp_late_p50_ms: figure(client.stampLateMs?.p50),
-      stamp_late_p99_ms: figure(client.stampLateMs?.p99),
-      stamp_late_max_ms: figure(client.stampLateMs?.max),
+      ...spread("read_wait", client.readWaitMs),
+      ...spread("stamp_late", client.stampLateMs),
       cpu_share: figure(client.cpuShare),
     },
     outcomes: {
@@ -123,6 +120,12 @@ function figure(value: number | null | undefined): PythonValue {
 
 const ms = (seconds: number | null): PythonValue =>
   figure(seconds === null ? null : seconds * 1000);
+
+const spread = (name: string, of: ClientFinding["readWaitMs"]): Fields => ({
+  [`${name}_p50_ms`]: figure(of?.p50),
+  [`${name}_p99_ms`]: figure(of?.p99),
+  [`${name}_max_ms`]: figure(of?.max),
+});
 
 const pair = (interval: Interval | null, scale = 1): PythonValue =>
   interval && interval.map((end) => figure(end * scale));

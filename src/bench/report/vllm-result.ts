@@ -5,6 +5,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { endsOf } from "../analysis/throughput.ts";
 import type { RequestRate } from "../arrivals.ts";
 import type { Measurements } from "../measurements.ts";
 import { timePerOutputToken } from "../metrics.ts";
@@ -172,7 +173,7 @@ function peakTokens(m: Measurements, done: Int32Array): number {
 /** Requests under way at once; one that ends when another begins is over by then. */
 function peakRequests(m: Measurements, done: Int32Array): number {
   const begin = valuesOf(done, (i) => m.columns.sentS[i]!).sort();
-  const end = valuesOf(done, (i) => m.columns.sentS[i]! + m.columns.latencyS[i]!).sort();
+  const end = endsOf(m, done).sort();
   let [peak, over] = [0, 0];
   begin.forEach((s, begun) => {
     while (end[over]! <= s) over++;

@@ -79,8 +79,7 @@ export function savedRecord(fields: Fields): SavedRecord | null {
     number,
   ];
   if (!Number.isInteger(index) || index < 0 || index > indexMax) return null;
-  if (![sentS, ttftS, latencyS].every((seconds) => seconds >= 0 && seconds < secondsMax))
-    return null;
+  if (![sentS, ttftS, latencyS].every(isTime)) return null;
   const scheduledS = numberOf(fields, "scheduledS") ?? sentS;
   const outputLen = numberOf(fields, "outputLen") ?? 0;
   const reported = numberOf(fields, "reportedTokens");

@@ -7,6 +7,7 @@ import { onceEach } from "../../../src/bench/schedule.ts";
 import { requestWriter, targetOf } from "../../../src/bench/target.ts";
 import { sendNative } from "../../../src/bench/transport/native.ts";
 import { sendPlain } from "../../../src/bench/transport/plain.ts";
+import { startMock, type MockHandler } from "./server.ts";
 
 export const ways = {
   native: { send: sendNative, tls: false },
@@ -26,6 +27,31 @@ export function trustAny(): () => void {
     if (before === undefined) delete process.env[trust];
     else process.env[trust] = before;
   };
+}
+
+/** A mock for each way; what all of them do is `handler`, which may be another for each request. */
+export interface MockOfAllWays {
+  handler: MockHandler;
+  port(way: Way): number;
+  close(): Promise<void>;
+}
+
+/** Any certificate is trusted until it is closed. */
+export async function startMockOfAllWays(): Promise<MockOfAllWays> {
+  const answer: MockHandler = (request, socket) => mock.handler(request, socket);
+  const plain = await startMock(answer);
+  const tls = await startMock(answer, undefined, true);
+  const distrust = trustAny();
+  const mock: MockOfAllWays = {
+    handler: () => {},
+    port: (way) => (ways[way].tls ? tls : plain).port,
+    close: async () => {
+      distrust();
+      await plain.close();
+      await tls.close();
+    },
+  };
+  return mock;
 }
 
 /** Sends a request for 3 tokens, once or several times over, and waits for the ends. */

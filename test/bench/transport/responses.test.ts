@@ -1,21 +1,13 @@
 /** Proves that each way to a server reads HTTP/1.1 alike: heads, framings and ends, whole or one byte at a time. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { exchange, trustAny, wayNames, ways } from "../mock/exchange.ts";
-import { replay, startMock, type MockHandler, type MockServer } from "../mock/server.ts";
+import { exchange, startMockOfAllWays, wayNames, type MockOfAllWays } from "../mock/exchange.ts";
+import { replay } from "../mock/server.ts";
 
-let handler: MockHandler = () => {};
-const answer: MockHandler = (request, socket) => handler(request, socket);
-let servers: Record<"plain" | "tls", MockServer>;
-let distrust: () => void;
+let mock: MockOfAllWays;
 beforeAll(async () => {
-  servers = { plain: await startMock(answer), tls: await startMock(answer, undefined, true) };
-  distrust = trustAny();
+  mock = await startMockOfAllWays();
 });
-afterAll(async () => {
-  distrust();
-  await servers.plain.close();
-  await servers.tls.close();
-});
+afterAll(() => mock.close());
 
 const event = 'data: {"choices":[{"text":"hi"}]}\n\n';
 const size = event.length.toString(16);
@@ -99,9 +91,8 @@ describe.each(wayNames)("%s", (way) => {
   test.each(cases)("a reply %s", async (_, reply, means) => {
     const bytes = Buffer.from(reply);
     for (const cuts of [[], Array.from({ length: bytes.length }, (_byte, i) => i)]) {
-      handler = replay(bytes, cuts);
-      const { port } = ways[way].tls ? servers.tls : servers.plain;
-      const [record] = await exchange(way, port, "sglang");
+      mock.handler = replay(bytes, cuts);
+      const [record] = await exchange(way, mock.port(way), "sglang");
       const { failure, httpStatus, text } = record!;
       expect({ status: httpStatus, text, failure: failure?.class ?? null }).toMatchObject(means);
     }

@@ -4,8 +4,14 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { exchange, trustAny, wayNames, ways, type Way } from "../mock/exchange.ts";
-import { replay, startMock, type MockHandler, type MockServer } from "../mock/server.ts";
+import {
+  exchange,
+  startMockOfAllWays,
+  wayNames,
+  type MockOfAllWays,
+  type Way,
+} from "../mock/exchange.ts";
+import { replay } from "../mock/server.ts";
 import {
   done,
   generateChunk,
@@ -111,24 +117,15 @@ const sorted = (cuts: readonly number[], length: number): number[] =>
   cuts.map((cut) => cut % (length + 1)).toSorted((a, b) => a - b);
 const cutsAnywhere = fc.array(fc.nat(20_000), { maxLength: 6 });
 
-let handler: MockHandler = () => {};
-const answer: MockHandler = (request, socket) => handler(request, socket);
-let servers: Record<"plain" | "tls", MockServer>;
-let distrust: () => void;
+let mock: MockOfAllWays;
 beforeAll(async () => {
-  servers = { plain: await startMock(answer), tls: await startMock(answer, undefined, true) };
-  distrust = trustAny();
+  mock = await startMockOfAllWays();
 });
-afterAll(async () => {
-  distrust();
-  await servers.plain.close();
-  await servers.tls.close();
-});
+afterAll(() => mock.close());
 
 async function read(way: Way, format: Format, reply: Buffer, cuts: readonly number[]) {
-  handler = replay(reply, sorted(cuts, reply.length));
-  const { port } = ways[way].tls ? servers.tls : servers.plain;
-  const [record] = await exchange(way, port, format);
+  mock.handler = replay(reply, sorted(cuts, reply.length));
+  const [record] = await exchange(way, mock.port(way), format);
   return record!;
 }
 
