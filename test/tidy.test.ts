@@ -17,7 +17,7 @@ const read = (file: string) => readFileSync(join(root, file), "utf8");
 
 /** Which layer may import which; a layer may also import what its imports may (see docs/architecture.md). */
 const layers: Record<string, readonly string[]> = {
-  main: ["commands"],
+  main: ["commands", "terminal"],
   commands: ["bench", "launch", "server", "store", "terminal"],
   bench: ["hub", "tokenizer", "launch", "net", "terminal"],
   server: ["engine", "tokenizer", "hub"],
