@@ -93,7 +93,7 @@ async function print(
   io.stdout(text);
   const notes = [
     ...warnings(listing),
-    ...(listing.baseline ? [changesExplained] : []),
+    ...changesExplained(listing),
     ...(dropped.length > 0
       ? [
           `Left out for want of room: ${dropped.map((i) => spec.names[i]).join(", ")}; --columns chooses.`,

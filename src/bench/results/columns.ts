@@ -144,8 +144,8 @@ export function parseColumn(written: string, runs: readonly ListedRun[]): Column
   }
   const keys = runs.flatMap(({ saved }) => Object.keys(saved.fields));
   const near = nearest(name, [
-    ...facts.map((column) => column.name),
     ...Object.keys(aliases),
+    ...facts.map((column) => column.name),
     ...[...headlines, errorRate].map((figure) => figure.name),
     ...new Set(keys),
   ]);
@@ -172,22 +172,23 @@ function plain(value: unknown): Value {
 }
 
 /** For people. What would steer a terminal is left out. */
-export function valueText(value: Value, { name }: Pick<Column, "name">): string {
+export function valueText(value: Value, { name, figure }: Column): string {
   if (value === null) return "-";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "number") {
     if (value === Infinity) return "inf";
-    return Number.isInteger(value) ? String(value) : numberText(value);
+    return Number.isInteger(value) && !figure ? String(value) : numberText(value);
   }
   if (name === "at") return timeText(value);
   return value.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ");
 }
 
+const two = (part: number): string => String(part).padStart(2, "0");
+
 /** Local time to the minute. */
 function timeText(iso: string): string {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return iso;
-  const two = (part: number): string => String(part).padStart(2, "0");
   const day = [time.getFullYear(), time.getMonth() + 1, time.getDate()].map(two).join("-");
   return `${day} ${two(time.getHours())}:${two(time.getMinutes())}`;
 }

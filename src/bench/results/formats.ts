@@ -6,16 +6,19 @@ interface Data {
   readonly rows: readonly (readonly Value[])[];
 }
 
+const quoted = (text: string): string =>
+  /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+
+function csvField(value: Value): string {
+  if (value === null) return "";
+  return value === Infinity ? "inf" : quoted(String(value));
+}
+
 /** RFC 4180, with line feeds. What is not known is empty; infinity is inf. */
-export function csv({ names, rows }: Data): string {
-  const quoted = (text: string): string =>
-    /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  const field = (value: Value): string =>
-    value === null ? "" : value === Infinity ? "inf" : quoted(String(value));
-  return [names.map(quoted), ...rows.map((row) => row.map(field))]
+export const csv = ({ names, rows }: Data): string =>
+  [names.map(quoted), ...rows.map((row) => row.map(csvField))]
     .map((row) => `${row.join(",")}\n`)
     .join("");
-}
 
 /** An array of objects. Infinity, which JSON lacks, is the text "inf". */
 export function json({ names, rows }: Data): string {
@@ -25,18 +28,18 @@ export function json({ names, rows }: Data): string {
   return `[\n${objects.map((object) => `  ${JSON.stringify(object)}`).join(",\n")}\n]\n`;
 }
 
+const escaped = (text: string): string => text.replaceAll("\n", " ").replaceAll("|", "\\|").trim();
+const markdownLine = (cells: readonly string[]): string => `| ${cells.join(" | ")} |\n`;
+
 /** GitHub's tables. */
 export function markdown(
   head: readonly string[],
   rows: readonly (readonly string[])[],
   right: readonly boolean[],
 ): string {
-  const escaped = (text: string): string =>
-    text.replaceAll("\n", " ").replaceAll("|", "\\|").trim();
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |\n`;
   return [
-    line(head.map(escaped)),
-    line(right.map((isRight) => (isRight ? "---:" : "---"))),
-    ...rows.map((row) => line(row.map(escaped))),
+    markdownLine(head.map(escaped)),
+    markdownLine(right.map((isRight) => (isRight ? "---:" : "---"))),
+    ...rows.map((row) => markdownLine(row.map(escaped))),
   ].join("");
 }

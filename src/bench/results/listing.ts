@@ -1,7 +1,7 @@
 /** Runs, or groups of them, as rows of a table: as text for people and as data for programs. */
 import { type Colour, paint, type TerminalStyle } from "../../terminal/style.ts";
 import type { TableSpec } from "../../terminal/table.ts";
-import { type Comparison, compareRuns, type Difference } from "../compare/compare.ts";
+import { compareRuns, type Difference, type Pair } from "../compare/compare.ts";
 import { repeated } from "../statistics/student.ts";
 import {
   type Column,
@@ -12,6 +12,7 @@ import {
   valueText,
 } from "./columns.ts";
 import { parseFigure } from "./figures.ts";
+import { loadParts } from "./configuration.ts";
 import { failureText } from "./lines.ts";
 import { numberText } from "./number-text.ts";
 
@@ -28,16 +29,18 @@ export interface Listing {
 }
 
 /** What is listed if nothing is asked for, in order; those of which no run has anything are left out. */
-const usualNames = [
-  ...["session", "at", "system", "dataset", "request_rate", "concurrency", "completed"],
-  ...["error_rate", "output_throughput", "ttft_p50", "ttft_p99", "tpot_p50", "e2e_p50", "note"],
-];
+const usualNames = (
+  "session at system dataset request_rate concurrency completed error_rate output_throughput ttft_p50 ttft_p99 " +
+  "tpot_p50 e2e_p50 note"
+).split(" ");
 /** The first to give way where a terminal is narrow. */
-const givesWay = [
-  ...["at", "dataset", "completed", "concurrency", "tpot_p50", "note", "system", "e2e_p50"],
-  ...["session", "ttft_p50", "error_rate"],
-];
-const usualFigures = usualNames.filter((name) => /_(?:p50|p99|throughput|rate)$/.test(name));
+const givesWay =
+  "at dataset completed concurrency tpot_p50 note system e2e_p50 session ttft_p50 error_rate".split(
+    " ",
+  );
+const usualFigures = usualNames.filter((name) =>
+  /^(?:error_rate|output_throughput|\w+_p\d+)$/.test(name),
+);
 
 /** @param parse Finds a column by its name. */
 export function usualColumns(
@@ -45,9 +48,7 @@ export function usualColumns(
   by: readonly Column[],
   parse: (name: string) => Column,
 ): Column[] {
-  const figures = usualFigures
-    .filter((name) => name !== "request_rate")
-    .map((name) => figureColumn(parseFigure(name)));
+  const figures = usualFigures.map((name) => figureColumn(parseFigure(name)));
   if (by.length > 0) return [...by, ...figures.filter((column) => says(column, runs))];
   return [nameColumn, ...usualNames.map(parse).filter((column) => says(column, runs))];
 }
@@ -75,7 +76,9 @@ export function listingTable(
       const lines = [label, ...(unit === "" ? [] : [`(${unit})`])];
       return lines.map((line) => paint(line, "bold", style)).join("\n");
     }),
-    rows: rows.map((row, i) => told.map((column) => cell(column, row, differences[i]!, style))),
+    rows: rows.map((row, i) =>
+      told.map((column) => cell(listing, column, row, differences[i]!, style)),
+    ),
     right: told.map((column) => rows.flat().some((run) => typeof column.of(run) === "number")),
     frame,
     ...(mayDrop
@@ -92,26 +95,34 @@ function withCount({ columns, by }: Listing): Column[] {
   return columns.toSpliced(last + 1, 0, countColumn);
 }
 
-type Differences = ReadonlyMap<string, Difference> | "baseline" | null;
+/** From the baseline, by the figure's name. */
+type Differences = ReadonlyMap<string, Difference>;
 
-/** By the figure's name. null: there is nothing to compare with. */
-function differencesOf({ baseline, columns }: Listing, row: Row): Differences {
-  if (!baseline) return null;
-  if (row === baseline) return "baseline";
+/** null: the two hold several loads, which are not compared as one. */
+function comparedWith(baseline: Row, row: Row, columns: readonly Column[]): Pair | null {
   const figures = columns.flatMap(({ figure }) => figure ?? []);
   const saved = (runs: Row) => runs.map((run) => run.saved);
-  const { pairs }: Comparison = compareRuns(saved(baseline), saved(row), new Map(), figures);
-  if (pairs.length !== 1) return new Map();
-  return new Map(pairs[0]!.differences.map((found) => [found.figure.name, found]));
+  const { pairs, onlyA, onlyB } = compareRuns(saved(baseline), saved(row), new Map(), figures);
+  return pairs.length === 1 && onlyA.length + onlyB.length === 0 ? pairs[0]! : null;
 }
 
-function cell(column: Column, row: Row, differences: Differences, style: TerminalStyle): string {
+function differencesOf({ baseline, columns }: Listing, row: Row): Differences {
+  const pair = baseline && row !== baseline ? comparedWith(baseline, row, columns) : null;
+  return new Map(pair?.differences.map((found) => [found.figure.name, found]));
+}
+
+function cell(
+  { baseline }: Listing,
+  column: Column,
+  row: Row,
+  differences: Differences,
+  style: TerminalStyle,
+): string {
   if (column === countColumn) return String(row.length);
   const text = rowText(column, row);
-  if (!column.figure || differences === null) return text;
-  if (differences === "baseline") return `${text} ${" ".repeat(8)}`;
+  if (!column.figure || !baseline) return text;
   const found = differences.get(column.figure.name);
-  return `${text} ${found ? changeText(found, style) : "".padStart(8)}`;
+  return `${text} ${found ? changeText(found, style) : " ".repeat(changeWidth)}`;
 }
 
 const verdictColours: Readonly<Record<Difference["verdict"], Colour | null>> = {
@@ -122,7 +133,9 @@ const verdictColours: Readonly<Record<Difference["verdict"], Colour | null>> = {
 };
 const verdictMarks = { better: "*", worse: "!", same: " ", unknown: "?" } as const;
 
-/** In eight columns: "+12.3 %*"; failed requests in points. */
+const changeWidth = "+12.3 %*".length;
+
+/** "+12.3 %*"; failed requests in points. */
 function changeText({ figure, a, change, verdict }: Difference, style: TerminalStyle): string {
   const points = figure.kind === "errors";
   const amount = points ? change : (100 * change) / a;
@@ -131,12 +144,35 @@ function changeText({ figure, a, change, verdict }: Difference, style: TerminalS
     ? `${amount >= 0 ? "+" : ""}${amount.toFixed(digits)}${points ? " pt" : " %"}${verdictMarks[verdict]}`
     : "";
   const colour = verdictColours[verdict];
-  return colour ? paint(text.padStart(8), colour, style) : text.padStart(8);
+  const padded = text.padStart(changeWidth);
+  return colour ? paint(padded, colour, style) : padded;
 }
 
-export const changesExplained =
-  "Changes are from the baseline: * better and ! worse beyond chance (95 %), ? nothing is known about chance, " +
-  "no mark: chance explains it.";
+const nameOf = (row: Row): string =>
+  row.length === 1 ? row[0]!.name : `the group of ${row[0]!.name}`;
+
+/** How changes are to be read, and which of them are no fair ones. */
+export function changesExplained({ baseline, rows, columns }: Listing): string[] {
+  if (!baseline) return [];
+  const others = rows.filter((row) => row !== baseline);
+  const pairs = others.map((row) => comparedWith(baseline, row, columns));
+  const unlike = others.flatMap((row, i) => {
+    // Who was measured is often the question; what of, should be the same.
+    const parts = loadParts.filter((part) => pairs[i]?.mismatches.some((one) => one.part === part));
+    return parts.length > 0 ? [`${nameOf(row)} (${parts.join(", ")})`] : [];
+  });
+  const mixed = others.filter((_, i) => pairs[i] === null).map(nameOf);
+  return [
+    `Changes are from ${nameOf(baseline)}: * better, ! worse beyond chance (95 %); ? nothing is known about chance; no mark: chance ` +
+      "explains it.",
+    ...(unlike.length > 0 ? [`Not under the same load: ${unlike.join(", ")}.`] : []),
+    ...(mixed.length > 0
+      ? [
+          `Not compared, since several loads are in one group: ${mixed.join(", ")}; group by request_rate, too.`,
+        ]
+      : []),
+  ];
+}
 
 /** The value of a run; of several, what they agree in, the mean of a figure with its 95 % interval, or the range. */
 function rowText(column: Column, row: Row): string {
