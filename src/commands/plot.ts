@@ -46,7 +46,7 @@ type Values = FlagValues<typeof flags & typeof words>;
 
 export const plot = defineCommand({
   name: "plot",
-  summary: "distributions, throughput and rate curves in the terminal",
+  summary: "distributions, throughput, rate curves in the terminal",
   description:
     "Draws runs of the store or of files. cdf and throughput need the records of requests; without a RUN they show the " +
     "newest run that has them, rate shows all runs.",
