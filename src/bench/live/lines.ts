@@ -136,7 +136,7 @@ function rateLine(label: string, rates: Rates, columns: number, style: TerminalS
   const figure = `${label.padEnd(8)} ${numberText(rates.now).padStart(8)}/s  `;
   const width = Math.min(60, columns - figure.length);
   const curve = sparkline(rates.history, width, { ascii: !style.unicode });
-  return (figure + paint(curve, "cyan", style)).trimEnd();
+  return curve.trim() === "" ? figure.trimEnd() : figure + paint(curve, "cyan", style);
 }
 
 function latencyPart(label: string, quantiles: Quantiles | null): Part {

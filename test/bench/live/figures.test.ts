@@ -34,9 +34,10 @@ function watch(
   return state!;
 }
 
+const failure = (name: "timeout" | "interrupted") => ({ class: name, message: "" });
+
 test("requests are counted by what became of them", () => {
   const figures = new LiveFigures(plan);
-  const failure = (name: "timeout" | "interrupted") => ({ class: name, message: "" });
   figures.end(success());
   figures.end(requestRecord({ failure: failure("timeout"), ttftS: 0 }));
   figures.end(requestRecord({ failure: failure("interrupted"), ttftS: 0 }));
