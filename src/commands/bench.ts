@@ -173,7 +173,7 @@ export const bench = defineCommand({
       min: 0,
     }),
     seed: intFlag("Seed of everything drawn.", { default: usual.seed, min: 0, max: 2 ** 32 - 1 }),
-    "disable-tqdm": switchFlag("No progress bar."),
+    "disable-tqdm": switchFlag("No display while it runs, no progress bars."),
     multi: switchFlag("One run for each rate of --request-rate-range."),
     "request-rate-range": textFlag(
       "Rates of --multi: start,stop,step (stop excluded) or a list of other than three.",
