@@ -29,8 +29,8 @@ export interface LoadPlan {
   readonly timeoutMs: number;
   /** Ends the run: nothing more is sent, and what is under way counts as interrupted. */
   readonly signal: AbortSignal;
-  /** Told now and then how many requests have been sent. */
-  readonly onSent: (count: number) => void;
+  /** Told when the clock starts, and how to ask how far it is while the load goes on. */
+  readonly onStart: (progress: () => LoadProgress) => void;
   readonly onEnd: (record: RequestRecord) => void;
 }
 
@@ -42,9 +42,16 @@ export const plainLoad = {
   sendForS: Infinity,
   graceS: Infinity,
   timeoutMs: requestTimeoutMs,
-  onSent: () => {},
+  onStart: () => {},
   onEnd: () => {},
 } as const;
+
+/** What can be told of a load while it goes on, beside the requests that have ended. */
+export interface LoadProgress {
+  readonly sent: number;
+  /** Lines, or events, of replies that have not ended. */
+  readonly openLines: number;
+}
 
 /** How replies are read. */
 export interface ReplyFormat {

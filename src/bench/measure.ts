@@ -2,10 +2,11 @@
 import { runtime } from "../runtime/index.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Intake } from "./intake.ts";
+import { Display } from "./live/display.ts";
+import type { LiveView } from "./live/view.ts";
 import { runLoad, type LoadPlan, type LoadResult } from "./load.ts";
 import { Measurements } from "./measurements.ts";
 import { asksForExactOutput, type BenchOptions } from "./options.ts";
-import { Progress, type ProgressScreen } from "./report/progress.ts";
 import type { RecordsFile, RunLabel } from "./report/records.ts";
 import type { RequestRecord } from "./request.ts";
 
@@ -17,7 +18,10 @@ export interface Measured extends LoadResult {
 
 export interface MeasureOptions {
   readonly options: BenchOptions;
-  readonly screen: ProgressScreen;
+  /** Shows how it goes. */
+  readonly view: LiveView | null;
+  /** Output tokens that all requests ask for together. */
+  readonly tokens: number;
   readonly tokenizer: Tokenizer;
   readonly recordsFile: RecordsFile | null;
   readonly label: RunLabel;
@@ -26,12 +30,13 @@ export interface MeasureOptions {
 }
 
 export async function measure(
-  plan: Omit<LoadPlan, "onSent" | "onEnd">,
-  { options, screen, tokenizer, recordsFile, label, keep }: MeasureOptions,
+  plan: Omit<LoadPlan, "onStart" | "onEnd">,
+  { options, view, tokens, tokenizer, recordsFile, label, keep }: MeasureOptions,
 ): Promise<Measured> {
   const { count } = plan.schedule;
+  const gapBeforeFirst = options.compat === "0.2.7";
   const measurements = new Measurements(count, {
-    gapBeforeFirst: options.compat === "0.2.7",
+    gapBeforeFirst,
     exactOutput: asksForExactOutput(options),
   });
   const intake = new Intake({
@@ -40,20 +45,24 @@ export async function measure(
     records: recordsFile && { file: recordsFile, label },
     keep,
   });
+  const shown = options.disableTqdm ? null : view;
+  const display = shown && new Display(plan, { tokens, gapBeforeFirst }, shown);
   // What making the prompts left behind is not to be cleared away while latencies run, nor the run's while figures are made.
   runtime.collectGarbage();
-  const progress = new Progress(count, screen, !options.disableTqdm);
-  const result = await runLoad({
-    ...plan,
-    onSent: (sent) => (progress.sent = sent),
-    onEnd: (record) => {
-      intake.take(record);
-      progress.ended++;
-      if (record.failure) progress.failed++;
-    },
-  });
-  progress.close();
-  const records = intake.finish();
-  runtime.collectGarbage();
-  return { ...result, measurements, records };
+  try {
+    const result = await runLoad({
+      ...plan,
+      onStart: (progress) => display?.start(progress),
+      onEnd: (record) => {
+        intake.take(record);
+        display?.end(record);
+      },
+    });
+    display?.finish();
+    const records = intake.finish();
+    runtime.collectGarbage();
+    return { ...result, measurements, records };
+  } finally {
+    display?.close();
+  }
 }

@@ -12,6 +12,7 @@ import { buildDataset } from "./datasets/index.ts";
 import type { Dataset } from "./datasets/index.ts";
 import { exitCode, type ExitCode } from "../exit-code.ts";
 import { UserError, UsageError } from "../user-error.ts";
+import { inSeries, type LiveView } from "./live/view.ts";
 import { scheduleOf } from "./load-shape.ts";
 import { plainLoad } from "./load.ts";
 import type { LoadPlan } from "./load.ts";
@@ -26,7 +27,7 @@ import { publishRun, publishRuns, type Publisher } from "./publish.ts";
 import { defaultOutputFile } from "./report/jsonl.ts";
 import { namespaceLine } from "./report/namespace.ts";
 import { RecordsFile } from "./report/records.ts";
-import type { Range, RunFacts } from "./report/table.ts";
+import { rateText, type Range, type RunFacts } from "./report/table.ts";
 import { Prompts } from "./prompts.ts";
 import type { BenchRequest, RequestRecord } from "./request.ts";
 import type { PreparedRequest } from "./schedule.ts";
@@ -45,6 +46,8 @@ export interface BenchIo {
   /** Whether standard error is a terminal, and how wide. */
   readonly isTerminal: boolean;
   readonly columns: number;
+  /** Shows runs while they go on; null: nobody watches. */
+  readonly live: LiveView | null;
   /** Ends the run early; what was measured by then is kept and reported. */
   readonly signal: AbortSignal;
   /** Loads a tokenizer by path, hub id or preset. Throws an Error that says what is missing. */
@@ -231,7 +234,8 @@ async function runOnce(bench: Bench, rate: RequestRate): Promise<Ran | null> {
   };
   const label = { run: ++bench.runs, startedAt };
   const keep = options.outputDetails || io.keepRecords === true;
-  const how = { options, screen: io, tokenizer, recordsFile, label, keep };
+  const tokens = sum(dataset.outputLens);
+  const how = { options, view: viewOf(bench, rate), tokens, tokenizer, recordsFile, label, keep };
   const { measurements, records, ...result } = await measure(plan, how);
   const server = await watch.stop();
   const facts = {
@@ -246,6 +250,14 @@ async function runOnce(bench: Bench, rate: RequestRate): Promise<Ran | null> {
   const analysis = analyse(measurements, result, load, options);
   const run = { rate, startedAt, metrics, load, analysis, server, facts, records };
   return { run, measurements };
+}
+
+/** Of several runs each says which it is; what it is one of otherwise is for the caller to say. */
+function viewOf({ options, io, runs }: Bench, rate: RequestRate): LiveView | null {
+  const rates = options.multi ? parseRateRange(options.requestRateRange).length : 1;
+  const of = rates * options.numRuns;
+  const name = options.multi ? `rate ${rateText(rate)}` : "";
+  return of === 1 ? io.live : inSeries(io.live, { at: runs, of, name, restS: null });
 }
 
 function rangeOf(values: Int32Array): Range {

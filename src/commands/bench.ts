@@ -188,7 +188,7 @@ export const bench = defineCommand({
       min: 0,
     }),
     seed: intFlag("Seed of everything drawn.", { default: usual.seed, min: 0, max: 2 ** 32 - 1 }),
-    "disable-tqdm": switchFlag("No progress bar."),
+    "disable-tqdm": switchFlag("No display while it runs, no progress bars."),
     multi: switchFlag("One run for each rate of --request-rate-range."),
     "request-rate-range": textFlag(
       "Rates of --multi: start,stop,step (without stop), or a list of fewer or more than three.",
@@ -249,8 +249,7 @@ export const bench = defineCommand({
     };
     const options = { ...toOptions(values), labels };
     const { runBench } = await import("../bench/index.ts");
-    const quiet = { ...io, isTerminal: io.isTerminal && !values.disableTqdm };
-    const { exitCode } = await runBench(options, await benchIo(quiet));
+    const { exitCode } = await runBench(options, await benchIo(io, !values.disableTqdm));
     return exitCode;
   },
 });
@@ -285,13 +284,23 @@ function toOptions(values: FlagValues<typeof bench.flags>): BenchOptions {
   };
 }
 
-/** The load generator's view of the terminal; it finds tokenizers as the server does. */
-export async function benchIo(io: CommandIo): Promise<BenchIo> {
+/** The load generator's view of the terminal; it finds tokenizers as the server does. Other text makes displays give way. */
+export async function benchIo(io: CommandIo, showsProgress = true): Promise<BenchIo> {
   const { resolveDatasetFile, resolveTokenizer } = await import("../hub/resolve.ts");
   const { loadTokenizer } = await import("../tokenizer/huggingface.ts");
-  const user = { ...io, note: (line: string) => io.stderr(`${line}\n`) };
+  const { liveViewOf } = await import("../bench/live/view.ts");
+  const live = showsProgress ? liveViewOf(process.stderr, process.env, io.stderr) : null;
+  const beside = (write: CommandIo["stdout"]) => (text: string) => {
+    live?.clear();
+    write(text);
+  };
+  const stderr = beside(io.stderr);
+  const isTerminal = io.isTerminal && showsProgress;
+  const user = { ...io, isTerminal, stderr, note: (line: string) => stderr(`${line}\n`) };
   return {
-    ...io,
+    ...user,
+    stdout: beside(io.stdout),
+    live,
     loadTokenizer: async (name) => loadTokenizer(await resolveTokenizer(name, user)),
     fetchDataset: ({ repository, file }) => resolveDatasetFile(repository, file, user),
   };

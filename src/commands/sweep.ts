@@ -6,7 +6,7 @@ import type { ServerChoice } from "../bench/loaded-server.ts";
 import type { Cell, SweepPlan, SweepRun } from "../bench/sweep/sweep.ts";
 import { UsageError, UserError } from "../user-error.ts";
 import { bench, benchIo, benchOptions } from "./bench.ts";
-import { defineCommand, type CommandIo } from "./command.ts";
+import { defineCommand } from "./command.ts";
 import {
   choiceFlag,
   commaListFlag,
@@ -143,13 +143,8 @@ export const sweep = defineCommand({
   run: async (values, io, argv) => {
     const plan = await planOf(values, argv);
     const { sweep: carryOut } = await import("../bench/sweep/sweep.ts");
-    return carryOut(plan, await benchIo(quiet(values, io)), values.dryRun);
+    return carryOut(plan, await benchIo(io, !values.disableTqdm), values.dryRun);
   },
-});
-
-const quiet = (values: Values, io: CommandIo): CommandIo => ({
-  ...io,
-  isTerminal: io.isTerminal && !values.disableTqdm,
 });
 
 function positive(text: string): number {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultOptions, runBench } from "../../src/bench/index.ts";
 import type { BenchOptions, RequestRecord } from "../../src/bench/index.ts";
+import type { LiveState } from "../../src/bench/live/state.ts";
 import { burst, paced, replay, response, startMock, tokenEvent } from "./mock/server.ts";
 import type { MockHandler, MockServer } from "./mock/server.ts";
 import { UsageError, UserError } from "../../src/user-error.ts";
@@ -237,16 +238,14 @@ describe("a run", () => {
     );
   });
 
-  test("progress is drawn on a terminal alone", async () => {
-    const io = captureIo();
-    await runBench(await against(burst), { ...io, isTerminal: true });
-    expect(io.err()).toContain("\r100% [####################] 6/6");
-    const silent = captureIo();
-    await runBench(
-      { ...(await against(burst)), disableTqdm: true },
-      { ...silent, isTerminal: true },
-    );
-    expect(silent.err()).toBe("");
+  test("a view sees the run, unless --disable-tqdm", async () => {
+    const states: LiveState[] = [];
+    const live = { periodMs: 1, show: (state: LiveState) => void states.push(state), clear() {} };
+    await runBench(await against(burst), { ...captureIo(), live });
+    expect(states.at(-1)).toMatchObject({ over: true, sent: 6, done: 6, failed: 0, total: 6 });
+    states.length = 0;
+    await runBench({ ...(await against(burst)), disableTqdm: true }, { ...captureIo(), live });
+    expect(states).toEqual([]);
   });
 });
 

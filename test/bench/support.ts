@@ -49,6 +49,7 @@ export function captureIo(tokenizer: Tokenizer = wordTokenizer()): CapturedIo {
     stdout: (text) => void out.push(text),
     stderr: (text) => void err.push(text),
     isTerminal: false,
+    live: null,
     keepRecords: true,
     columns: 80,
     signal: controller.signal,

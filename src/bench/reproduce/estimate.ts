@@ -106,7 +106,8 @@ async function sendIds(
   count: number,
   input: number,
 ): Promise<readonly RequestRecord[]> {
-  const quiet = { ...io, stdout: () => {}, keepLine: async () => {}, keepRecords: true };
+  const shown = { stdout: () => {}, live: null };
+  const quiet = { ...io, ...shown, keepLine: async () => {}, keepRecords: true };
   const asked: Partial<BenchOptions> = {
     datasetName: "random-ids",
     requestRate: { perSecond: Infinity, integer: false },
@@ -114,7 +115,6 @@ async function sendIds(
     randomInputLen: input,
     randomOutputLen: steps + 1,
     randomRangeRatio: 1,
-    disableTqdm: true,
     seed: input, // other prompts each time, which no prefix cache knows
   };
   const { runs } = await runBench({ ...options, ...asked }, quiet);

@@ -2,8 +2,9 @@
 import { exitCode, type ExitCode } from "../../exit-code.ts";
 import { type LoadedServer, openServer, runAndKeep } from "../loaded-server.ts";
 import { besideOutput } from "../results/ledger.ts";
+import { inSeries } from "../live/view.ts";
 import type { BenchIo } from "../run.ts";
-import { measureSpeed } from "./estimate.ts";
+import { estimateS, measureSpeed, workloadOf } from "./estimate.ts";
 import { labelsOf, readLedger } from "./ledger.ts";
 import { type Plan, type PlannedRun } from "./plan.ts";
 import { memoryText, planText, summaryText, timeText } from "./text.ts";
@@ -32,9 +33,13 @@ async function runAll(plan: Plan, pending: readonly PlannedRun[], io: BenchIo): 
     server = await openServer(plan.server, besideOutput(plan.outputFile, ".server.log"), io);
     const speed = await measureSpeed(targeted(plan, pending[0]!, server), server.io);
     io.stdout(timeText(pending, speed));
-    for (const run of pending) {
+    for (const [i, run] of pending.entries()) {
       io.stdout(`\n---- ${run.name}: ${run.command}\n`);
-      await runAndKeep(server, targeted(plan, run, server), plan.outputFile);
+      const rest = pending.slice(i + 1).map(({ options }) => estimateS(workloadOf(options), speed));
+      const restS = rest.reduce((sum, seconds) => sum + seconds, 0);
+      const series = { at: i + 1, of: pending.length, name: run.name, restS };
+      const shown = { ...server.io, live: inSeries(server.io.live, series) };
+      await runAndKeep({ ...server, io: shown }, targeted(plan, run, server), plan.outputFile);
       if (io.signal.aborted) return;
       const crash = await server.crash();
       if (crash) throw crash;

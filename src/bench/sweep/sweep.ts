@@ -1,5 +1,8 @@
 /** Carries out a sweep: each cell of a grid as a run with a result line of its own, or a search in each cell. */
 import { exitCode, type ExitCode } from "../../exit-code.ts";
+import { SeriesTime } from "../live/series-time.ts";
+import type { Series } from "../live/state.ts";
+import { inSeries } from "../live/view.ts";
 import { type LoadedServer, openServer, runAndKeep, type ServerChoice } from "../loaded-server.ts";
 import type { Measurements } from "../measurements.ts";
 import type { BenchOptions } from "../options.ts";
@@ -94,12 +97,16 @@ async function runGrid(session: Session): Promise<{ done: boolean; found: boolea
   const { plan, io } = session;
   const runs = plan.cells.flatMap((cell) => cell.runs);
   const ledger = ledgerOf(session, runs);
+  const time = new SeriesTime();
   let done = true;
   for (const [i, run] of runs.entries()) {
     if (ledger.done.has(run)) continue;
     if (io.signal.aborted) return { done: false, found: true };
     io.stdout(`\n---- ${i + 1} of ${runs.length}: ${run.name}\n`);
-    const kept = await runOne(session, run);
+    const later = runs.slice(i + 1).filter((one) => !ledger.done.has(one));
+    const restS = time.restS(later.map(({ options }) => options));
+    const series = { at: i + 1, of: runs.length, name: run.name, restS };
+    const kept = await time.measure(() => runOne(session, run, series));
     done &&= kept !== null;
   }
   return { done, found: true };
@@ -112,6 +119,7 @@ const ledgerOf = ({ plan, choice }: Session, runs: readonly SweepRun[]): Ledger<
 async function runOne(
   session: Session,
   run: SweepRun,
+  series: Series,
   more?: (measurements: Measurements) => object,
 ): Promise<BenchRun | null> {
   const { plan, choice, io } = session;
@@ -122,7 +130,8 @@ async function runOne(
     server: serverText(choice),
     client_machine: clientMachine(),
   };
-  const quiet = { ...server, io: { ...server.io, stdout: () => {} } };
+  const live = inSeries(server.io.live, series);
+  const quiet = { ...server, io: { ...server.io, live, stdout: () => {} } };
   const kept = await runAndKeep(quiet, { ...run.options, labels }, plan.outputFile, more);
   if (kept) io.stdout(figuresText(kept.metrics));
   else if (!io.signal.aborted) io.stdout("No request succeeded, or the server did not last.\n");
@@ -137,6 +146,7 @@ async function searchAll(
 ): Promise<{ done: boolean; found: boolean }> {
   const { plan, io } = session;
   let found = true;
+  let tries = 0;
   for (const cell of plan.cells) {
     if (cell.name !== "") io.stdout(`\n==== ${cell.name}\n`);
     let requests = 0;
@@ -146,7 +156,8 @@ async function searchAll(
       io.stdout(`\n---- ${run.name}\n`);
       requests += run.options.numPrompts;
       return (
-        (await knownEstimates(session, run, asked.goals)) ?? measured(session, run, asked.goals)
+        (await knownEstimates(session, run, asked.goals)) ??
+        measured(session, run, ++tries, asked.goals)
       );
     });
     if (!result) return { done: false, found };
@@ -175,14 +186,16 @@ async function knownEstimates(
   }));
 }
 
-/** null on Ctrl-C. A run in which all requests failed meets no goal. */
+/** The try of that number. null on Ctrl-C. A run in which all requests failed meets no goal. */
 async function measured(
   session: Session,
   run: SweepRun,
+  number: number,
   goals: readonly Goal[],
 ): Promise<Estimates | null> {
+  const series = { at: number, of: null, name: run.name, restS: null };
   let found: Estimates = goals.map(() => null);
-  await runOne(session, run, (measurements) => {
+  await runOne(session, run, series, (measurements) => {
     found = estimate(goals, measurements);
     return { slo: sloFields(goals, found) };
   });

@@ -70,6 +70,11 @@ export class Exchange {
     kept?.write(request);
   }
 
+  /** Events with text that have come so far. */
+  get events(): number {
+    return this.reader.reply.ttftS === 0 ? 0 : 1 + this.reader.reply.itlsS.length;
+  }
+
   /** Gives the request up. */
   fail(failure: Failure): void {
     this.failure ??= failure;

@@ -33,6 +33,8 @@ class NativeRun {
   readonly #out = new Map<number, TokenLengths>();
   readonly #outMax: number;
   #handedOver = 0;
+  /** Of replies that have been taken. */
+  #linesTaken = 0;
   #lastEndS = 0;
 
   constructor(plan: LoadPlan) {
@@ -57,6 +59,10 @@ class NativeRun {
     this.#handOver(0);
     const startNs = this.#client.start();
     const startMs = performance.now();
+    this.#plan.onStart(() => {
+      const { sent, lines } = this.#client.counters();
+      return { sent, openLines: lines - this.#linesTaken };
+    });
     const elapsedS = () => (performance.now() - startMs) / 1000;
     while (!signal.aborted && !this.#isOver(elapsedS())) {
       if (elapsedS() > sendForS + graceS) break;
@@ -102,13 +108,13 @@ class NativeRun {
   }
 
   #takeFinished(): void {
-    this.#plan.onSent(this.#client.counters().sent);
     const untilMs = performance.now() + turnMs;
     while (performance.now() < untilMs) {
       const reply = this.#client.take();
       if (!reply) return;
       const lengths = this.#out.get(reply.index)!;
       this.#out.delete(reply.index);
+      this.#linesTaken += reply.stampsS.length;
       if (reply.outcome === "unsent") continue;
       const record = recordOf(reply, lengths, this.#plan);
       this.#ended++;

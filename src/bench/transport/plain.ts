@@ -31,6 +31,7 @@ class PlainRun {
   async finish(): Promise<LoadResult> {
     const { signal, sendForS, graceS } = this.#plan;
     const giveUp = () => this.#giveUp();
+    this.#plan.onStart(() => ({ sent: this.#sent, openLines: this.#openLines() }));
     signal.addEventListener("abort", giveUp);
     const timers = [timer(sendForS, () => this.#stopSending()), timer(sendForS + graceS, giveUp)];
     void this.#pace();
@@ -78,12 +79,11 @@ class PlainRun {
   }
 
   async #send(index: number, readyS: number): Promise<void> {
-    const { schedule, format, timeoutMs, onSent, onEnd } = this.#plan;
+    const { schedule, format, timeoutMs, onEnd } = this.#plan;
     const { promptLen, outputLen, bytes } = schedule.request(index);
     const reader = format.newReader();
     const exchange = new Exchange(this.#connections, bytes, reader, this.#inbox, timeoutMs);
     this.#underWay.add(exchange);
-    onSent(this.#sent);
     const { sentMs, connectedMs, firstByteMs, status, failure } = await exchange.done;
     const sinceSent = (ms: number | null): number | null =>
       ms === null ? null : (ms - sentMs) / 1000;
@@ -111,6 +111,10 @@ class PlainRun {
     });
     this.#fill();
     this.#endIfDone();
+  }
+
+  #openLines(): number {
+    return this.#underWay.values().reduce((sum, { events }) => sum + events, 0);
   }
 
   #endIfDone(): void {
