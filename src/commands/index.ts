@@ -2,6 +2,7 @@
 import type { Command } from "./command.ts";
 import { bench } from "./bench.ts";
 import { compare } from "./compare.ts";
+import { doctor } from "./doctor.ts";
 import { mock } from "./mock.ts";
 import { report } from "./report.ts";
 import { reproduce } from "./reproduce.ts";
@@ -9,7 +10,16 @@ import { serve } from "./serve.ts";
 import { sweep } from "./sweep.ts";
 import { superviseCommand } from "./supervise.ts";
 
-export const commands: readonly Command[] = [serve, bench, sweep, compare, report, reproduce, mock];
+export const commands: readonly Command[] = [
+  serve,
+  bench,
+  sweep,
+  compare,
+  report,
+  reproduce,
+  mock,
+  doctor,
+];
 /** Understood, but not for people: our own processes start one another by them. */
 const internalCommands: readonly Command[] = [superviseCommand];
 

@@ -1,6 +1,7 @@
 /** Servers as child processes: started, watched and ended with all that they fork. */
 export { Fleet, type FleetServer, type FleetSpec, type ServerEnd } from "./fleet.ts";
 export { listGpus, type Gpu, type GpuList } from "./gpus.ts";
+export { findProgram, searchFolders } from "./programs.ts";
 export {
   healthStatus,
   launchServer,
