@@ -1,4 +1,5 @@
 /** What of the output file a reproduction reads again, and what it labels its lines with. */
+import { clientMachine } from "../report/client-machine.ts";
 import { type Ledger as RunLedger, readLedger as readLines } from "../results/ledger.ts";
 import { type Plan, type PlannedRun, serverText } from "./plan.ts";
 
@@ -26,7 +27,12 @@ export interface Ledger {
 }
 
 export function labelsOf(plan: Plan, run: PlannedRun): Readonly<Record<string, string>> {
-  return { recipe: run.name, command: run.command, server: serverText(plan.server) };
+  return {
+    recipe: run.name,
+    command: run.command,
+    server: serverText(plan.server),
+    client_machine: clientMachine(),
+  };
 }
 
 export function readLedger(plan: Plan): Ledger {
