@@ -26,6 +26,8 @@ export function cliDocs(): string {
     "",
     "Environment: `OPENAI_API_KEY` is sent by `bench` as bearer token;",
     "`SERVEBENCH_ISA=amx|avx512bf16|avx512|avx2|scalar` forces the CPU kernels of one instruction set;",
+    "`SERVEBENCH_HOME` is the folder of the store of runs (else `$XDG_DATA_HOME/servebench`, else `~/.local/share/servebench`);",
+    "`NO_COLOR=1` turns colours off;",
     "`SERVEBENCH_PROFILE=1` prints where the time of the CPU's steps went when the engine closes.",
     "",
     "For models, tokenizers and data sets of the Hugging Face Hub, the variables of huggingface_hub hold:",

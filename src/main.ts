@@ -2,6 +2,7 @@
 import type { CommandIo } from "./commands/command.ts";
 import { commandHelp, programHelp } from "./commands/help.ts";
 import { commands, findCommand } from "./commands/index.ts";
+import { terminalStyle } from "./terminal/style.ts";
 import { exitCode } from "./exit-code.ts";
 import { nearest } from "./nearest.ts";
 import { UsageError, UserError } from "./user-error.ts";
@@ -54,11 +55,29 @@ function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
+/** null unless question and answer both are at a terminal. */
+function asker(): CommandIo["ask"] {
+  if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) return null;
+  return async (question) => {
+    const { createInterface } = await import("node:readline");
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    return new Promise((resolve) => {
+      lines.once("close", () => resolve(""));
+      lines.question(question, (answer) => {
+        resolve(answer);
+        lines.close();
+      });
+    });
+  };
+}
+
 const dumb = process.env["TERM"] === "dumb";
 process.exitCode = await main(process.argv.slice(2), {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   isTerminal: process.stderr.isTTY === true && !dumb,
   columns: process.stderr.columns ?? 80,
+  output: terminalStyle(process.stdout, process.env),
+  ask: asker(),
   signal: interruptSignal(),
 });

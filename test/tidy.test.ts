@@ -17,9 +17,9 @@ const read = (file: string) => readFileSync(join(root, file), "utf8");
 
 /** Which layer may import which; a layer may also import what its imports may (see docs/architecture.md). */
 const layers: Record<string, readonly string[]> = {
-  main: ["commands"],
-  commands: ["bench", "launch", "server"],
-  bench: ["hub", "tokenizer", "launch", "net"],
+  main: ["commands", "terminal"],
+  commands: ["bench", "launch", "server", "store", "terminal"],
+  bench: ["hub", "tokenizer", "launch", "net", "terminal"],
   server: ["engine", "tokenizer", "hub"],
   engine: ["model"],
   model: ["program"],
@@ -28,6 +28,8 @@ const layers: Record<string, readonly string[]> = {
   tokenizer: ["runtime"],
   launch: ["runtime"],
   net: ["runtime"],
+  store: [],
+  terminal: [],
   runtime: [],
 };
 /** Leaves that every layer may import. */

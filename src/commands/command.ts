@@ -1,4 +1,5 @@
 /** A command of the program: one row of the table in `index.ts`. */
+import type { TerminalStyle } from "../terminal/style.ts";
 import { parseFlags, type Flags, type FlagValues } from "./flags.ts";
 
 /** Where a command talks to its user. */
@@ -8,6 +9,10 @@ export interface CommandIo {
   /** Whether standard error is a terminal that takes colours and redrawn lines. */
   readonly isTerminal: boolean;
   readonly columns: number;
+  /** What standard output can show. */
+  readonly output: TerminalStyle;
+  /** Asks the user and gives the answer, which is empty if there is none; null where nobody can be asked. */
+  readonly ask: ((question: string) => Promise<string>) | null;
   /** Aborted by Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -28,7 +33,7 @@ export interface Command {
   /** A paragraph for `--help`. */
   readonly description: string;
   readonly examples: readonly { readonly line: string; readonly says: string }[];
-  /** Words without dashes that the command needs, in their order, e.g. `offline` in `reproduce offline`. */
+  /** Words without dashes that the command takes, in their order, e.g. `offline` in `reproduce offline`. */
   readonly words: Flags;
   readonly flags: Flags;
   /** Of many flags, in the order of help. */

@@ -1,8 +1,8 @@
 /** `servebench compare`: what changed between two runs, and whether it may be chance. */
 import { exitCode } from "../exit-code.ts";
-import { UsageError } from "../user-error.ts";
 import { figureNames } from "../bench/results/figures.ts";
 import { defineCommand, type CommandIo } from "./command.ts";
+import { named } from "./named.ts";
 import { required, switchFlag, textFlag, textListFlag, type FlagValues } from "./flags.ts";
 
 const words = {
@@ -84,14 +84,4 @@ async function runCompare(values: Values, io: CommandIo): Promise<number> {
     return exitCode.failure;
   }
   return exitCode.success;
-}
-
-/** Says whose value was wrong. */
-function named<T>(flag: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    if (error instanceof UsageError) throw new UsageError(`${flag}: ${error.message}`);
-    throw error;
-  }
 }

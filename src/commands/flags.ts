@@ -275,7 +275,7 @@ export function resolveFlag(flags: Flags, written: string): string {
 }
 
 /**
- * Parses a command line of flags and of `words`, which are told apart by their order alone and are all needed.
+ * Parses a command line of flags and of `words`, which are told apart by their order alone.
  * @throws UsageError for an unknown or ambiguous flag, a missing or malformed value, a missing required flag or
  * word, a word too many.
  */
@@ -324,10 +324,12 @@ export function parseFlags<F extends Flags, W extends Flags = {}>(
     const value = parseValue(`--${name}`, spec, text);
     given.set(name, spec.repeated ? [...((given.get(name) as unknown[]) ?? []), value] : value);
   }
-  const missing = wordsLeft.find(([name]) => !given.has(name));
+  const missing = wordsLeft.find(([name, spec]) => spec.required && !given.has(name));
   if (missing) throw new UsageError(`the ${missing[0]} is missing: name ${missing[1].placeholder}`);
   const values: Record<string, unknown> = {};
-  for (const name of Object.keys(words)) values[camelCase(name)] = given.get(name);
+  for (const [name, spec] of Object.entries(words)) {
+    values[camelCase(name)] = given.has(name) ? given.get(name) : spec.default;
+  }
   for (const [name, spec] of Object.entries(flags)) {
     if (spec.required && !given.has(name)) throw new UsageError(`--${name} is required`);
     values[camelCase(name)] = given.has(name) ? given.get(name) : spec.default;

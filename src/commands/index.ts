@@ -2,14 +2,36 @@
 import type { Command } from "./command.ts";
 import { bench } from "./bench.ts";
 import { compare } from "./compare.ts";
+import { annotate, deleteCommand, relabel } from "./edit-runs.ts";
+import { exportCommand } from "./export.ts";
+import { importCommand } from "./import.ts";
 import { mock } from "./mock.ts";
+import { plot } from "./plot.ts";
 import { report } from "./report.ts";
 import { reproduce } from "./reproduce.ts";
+import { results } from "./results.ts";
 import { serve } from "./serve.ts";
 import { sweep } from "./sweep.ts";
+import { table } from "./table.ts";
 import { superviseCommand } from "./supervise.ts";
 
-export const commands: readonly Command[] = [serve, bench, sweep, compare, report, reproduce, mock];
+export const commands: readonly Command[] = [
+  serve,
+  bench,
+  sweep,
+  compare,
+  report,
+  reproduce,
+  mock,
+  results,
+  table,
+  plot,
+  exportCommand,
+  importCommand,
+  annotate,
+  relabel,
+  deleteCommand,
+];
 /** Understood, but not for people: our own processes start one another by them. */
 const internalCommands: readonly Command[] = [superviseCommand];
 

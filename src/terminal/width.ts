@@ -41,6 +41,7 @@ export function graphemeWidth(grapheme: string): number {
 }
 
 /** Escape sequences that colour text (CSI ... m) and links (OSC 8), which take no columns. */
+// eslint-disable-next-line no-control-regex -- escape sequences begin with one
 const styling = /\u001b(?:\[[\d;:]*m|\]8;[^\u0007\u001b]*(?:\u0007|\u001b\\))/g;
 
 export function displayWidth(text: string): number {

@@ -103,3 +103,21 @@ export function configurationText(
 export function distinguishing(configurations: readonly Configuration[]): Part[] {
   return parts.filter((part) => new Set(configurations.map((c) => c[part])).size > 1);
 }
+
+/** Runs that differ in one part only, or in the number of requests, named by what tells the series apart. */
+export function seriesBy<R extends { readonly configuration: Configuration }>(
+  runs: readonly R[],
+  part: "rate" | "concurrency",
+): { readonly name: string; readonly runs: readonly R[] }[] {
+  const rest = ({ configuration }: R): Configuration => {
+    const { [part]: _, requests: __, ...others } = configuration;
+    return others;
+  };
+  const groups = Map.groupBy(runs, (run) => JSON.stringify(rest(run)));
+  const members = [...groups.values()];
+  const shown = distinguishing(members.map((group) => rest(group[0]!)));
+  return members.map((group) => ({
+    name: configurationText(rest(group[0]!), shown),
+    runs: group,
+  }));
+}

@@ -17,7 +17,7 @@ export function readResults(
   recordFiles: readonly string[],
 ): Results {
   const files = resultFiles.map(readResultFile);
-  const recorded = recordFiles.flatMap(readRecordFile);
+  const recorded = recordFiles.flatMap((file) => readRecordFile(file));
   const { records, left } = matchRecords(
     files.flatMap(({ runs }) => runs),
     recorded,

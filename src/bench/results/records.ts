@@ -22,20 +22,36 @@ export interface RecordedRun {
   readonly measurements: Measurements;
 }
 
+export interface KeptRun extends RecordedRun {
+  /** Its lines; none where they were not asked for. */
+  readonly lines: string[];
+}
+
 /** How requests were judged is in the records, and gaps come without the time to the first token. */
 export const emptyMeasurements = (): Measurements =>
   new Measurements(Infinity, { gapBeforeFirst: false, exactOutput: false, gapsKept });
 
 /**
- * The runs of a file of records, in the order of their beginnings; a run is what has the same start, and another one
- * where an index comes again.
+ * The runs of a file of records.
  * @throws UserError when the file cannot be read or holds no record.
  */
-export function readRecordFile(file: string): RecordedRun[] {
-  const runs: RecordedRun[] = [];
-  const open = new Map<string | null, Measurements>();
+export function readRecordFile(file: string, keepLines = false): KeptRun[] {
+  const runs = recordedRuns(linesOf(file), keepLines);
+  if (runs.length > 0) return runs;
+  throw new UserError(
+    `${file} holds no record of a request; expected the file that servebench bench --records writes.`,
+  );
+}
+
+/**
+ * The runs that lines of records are of, in the order of their beginnings; a run is what has the same start, and
+ * another one where an index comes again.
+ */
+export function recordedRuns(lines: Iterable<string>, keepLines = false): KeptRun[] {
+  const runs: KeptRun[] = [];
+  const open = new Map<string | null, KeptRun>();
   let left = 0;
-  for (const line of linesOf(file)) {
+  for (const line of lines) {
     left += line.length;
     if (left > collectAfter) {
       left = 0;
@@ -45,19 +61,17 @@ export function readRecordFile(file: string): RecordedRun[] {
     const record = fields && savedRecord(fields);
     if (!record) continue;
     const startedAt = textOf(fields, "startedAt");
-    let measurements = open.get(startedAt);
-    if (measurements?.outcome(record.index) !== "not ended") {
-      measurements = emptyMeasurements();
-      open.set(startedAt, measurements);
-      runs.push({ startedAt, measurements });
+    let run = open.get(startedAt);
+    if (run?.measurements.outcome(record.index) !== "not ended") {
+      run = { startedAt, measurements: emptyMeasurements(), lines: [] };
+      open.set(startedAt, run);
+      runs.push(run);
     }
-    addSaved(measurements, record);
+    addSaved(run.measurements, record);
+    if (keepLines) run.lines.push(line);
   }
   runtime.collectGarbage();
-  if (runs.length > 0) return runs;
-  throw new UserError(
-    `${file} holds no record of a request; expected the file that servebench bench --records writes.`,
-  );
+  return runs;
 }
 
 /** A request as its record tells it. */

@@ -1,7 +1,10 @@
 /** Cumulative distributions of a latency, one line a run. */
-import { latencySamples } from "../../analysis/latencies.ts";
+import {
+  cumulative,
+  type Distribution as Known,
+  distributionOf,
+} from "../../results/distribution.ts";
 import { type LatencyMetric, latencyNames } from "../../results/figures.ts";
-import { percentileOfSorted } from "../../statistics.ts";
 import {
   axes,
   chart,
@@ -18,23 +21,18 @@ import type { ReportedRun } from "./runs.ts";
 import { latencyText, linearScale, logScale, type Scale } from "./scale.ts";
 
 const size: Size = { width: 440, height: 280 };
-/** A line of so many points cannot be told from one of all. */
-const pointsMax = 240;
 /** Beyond this ratio of the largest to the smallest value, the axis is logarithmic. */
 const logRatio = 30;
 
-interface Distribution {
+/** Of a run. */
+interface Distribution extends Known {
   readonly run: ReportedRun;
-  /** Of values. */
-  readonly count: number;
-  /** Milliseconds. */
-  percentile(percent: number): number;
 }
 
 /** null when no run has such latencies. */
 export function cdfChart(metric: LatencyMetric, runs: readonly ReportedRun[]): Markup | null {
   const found = runs
-    .flatMap((run) => distributionOf(metric, run) ?? [])
+    .flatMap((run) => (run.records ? [{ run, ...distributionOf(metric, run.records) }] : []))
     .filter(({ count }) => count >= 2);
   if (found.length === 0) return null;
   const places = plotPlaces(size);
@@ -57,21 +55,6 @@ export function cdfChart(metric: LatencyMetric, runs: readonly ReportedRun[]): M
   ]);
 }
 
-/** null: no records. */
-function distributionOf(metric: LatencyMetric, run: ReportedRun): Distribution | null {
-  const m = run.records;
-  if (!m) return null;
-  const { histogram } = m;
-  if (metric === "itl" && histogram) {
-    const percentile = (percent: number): number =>
-      1000 * (percent < 100 ? histogram.percentile(percent) : histogram.max);
-    return { run, count: histogram.count, percentile };
-  }
-  const sorted = latencySamples[metric](m, m.indices("ok")).values.sort();
-  const percentile = (percent: number): number => 1000 * percentileOfSorted(sorted, percent);
-  return { run, count: sorted.length, percentile };
-}
-
 function descriptionOf(metric: LatencyMetric, found: readonly Distribution[]): string {
   const runs = found.map((distribution) => {
     const [p50, p99] = [50, 99].map((percent) => latencyText(distribution.percentile(percent)));
@@ -80,15 +63,8 @@ function descriptionOf(metric: LatencyMetric, found: readonly Distribution[]): s
   return `Cumulative distribution of ${latencyNames[metric]}. ${runs.join("; ")}.`;
 }
 
-/** Dense where the last percents are: there the question is. */
-function curve(distribution: Distribution, x: Scale, y: Scale) {
-  const count = Math.min(pointsMax, distribution.count);
-  const shares = Array.from({ length: count }, (_, i) => 1 - (1 - i / (count - 1)) ** 1.5);
-  return shares.map((share) => ({
-    x: x.at(distribution.percentile(100 * share)),
-    y: y.at(100 * share),
-  }));
-}
+const curve = (distribution: Distribution, x: Scale, y: Scale) =>
+  cumulative(distribution).map(({ percent, ms }) => ({ x: x.at(ms), y: y.at(percent) }));
 
 /** One run needs no name; its percentiles are told instead. */
 function percentileLabels(distribution: Distribution, x: Scale, y: Scale): Markup[] {

@@ -1,10 +1,6 @@
 /** How latency and throughput change with the rate or the concurrency, with error bars. */
 import { drawFigure, intervalOf, type Interval, seeded } from "../../compare/resample.ts";
-import {
-  type Configuration,
-  configurationText,
-  distinguishing,
-} from "../../results/configuration.ts";
+import { seriesBy } from "../../results/configuration.ts";
 import { type Figure, figureOf, parseFigure } from "../../results/figures.ts";
 import { numberOf, rateOf } from "../../results/lines.ts";
 import { numberText } from "../../results/number-text.ts";
@@ -100,18 +96,7 @@ export function curveCharts(runs: readonly ReportedRun[]): Curves[] {
 }
 
 function seriesOf(runs: readonly ReportedRun[], { part }: Axis): Series[] {
-  const rest = ({ configuration }: ReportedRun): Configuration => {
-    const { [part]: _, requests: __, ...others } = configuration;
-    return others;
-  };
-  const groups = Map.groupBy(runs, (run) => JSON.stringify(rest(run)));
-  const members = [...groups.values()];
-  const parts = distinguishing(members.map((group) => rest(group[0]!)));
-  return members.map((group, number) => ({
-    name: configurationText(rest(group[0]!), parts),
-    number,
-    runs: group,
-  }));
+  return seriesBy(runs, part).map((series, number) => ({ ...series, number }));
 }
 
 function panel(
