@@ -1,5 +1,5 @@
 /** The server that a series of runs loads: one that is started for it, or one that runs already. */
-import { healthStatus, launchServer, type LaunchedServer } from "../launch/index.ts";
+import { healthStatus, launchServer, readyLine, type LaunchedServer } from "../launch/index.ts";
 import { runtime } from "../runtime/index.ts";
 import { UserError } from "../user-error.ts";
 import type { Measurements } from "./measurements.ts";
@@ -37,7 +37,7 @@ export async function openServer(
     return { baseUrl, io, crash, close: async () => {} };
   }
   const started = await startOwn(server.flags, logFile, io);
-  io.stdout(`${readyLine(started.log())![0]}\n`);
+  io.stdout(`${readyLine.exec(started.log())![0]}\n`);
   const died = new AbortController();
   void started.ended.then(() => died.abort());
   const signal = AbortSignal.any([io.signal, died.signal]);
@@ -72,10 +72,7 @@ async function startOwn(
   }
 }
 
-/** From the line that `servebench serve` prints when it can answer. */
-const readyLine = (log: string): RegExpExecArray | null =>
-  /^servebench: ready at (http:\S+).*$/m.exec(log);
-const readyAddress = (log: string): string | null => readyLine(log)?.[1] ?? null;
+const readyAddress = (log: string): string | null => readyLine.exec(log)?.[1] ?? null;
 
 /**
  * Does one run. The line of a run that was interrupted, or met a dying server, goes beside the others, not among them.

@@ -5,6 +5,7 @@ import { compare } from "./compare.ts";
 import { annotate, deleteCommand, relabel } from "./edit-runs.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
+import { doctor } from "./doctor.ts";
 import { mock } from "./mock.ts";
 import { plot } from "./plot.ts";
 import { report } from "./report.ts";
@@ -31,6 +32,7 @@ export const commands: readonly Command[] = [
   annotate,
   relabel,
   deleteCommand,
+  doctor,
 ];
 /** Understood, but not for people: our own processes start one another by them. */
 const internalCommands: readonly Command[] = [superviseCommand];

@@ -1,4 +1,7 @@
 /** Servers as child processes: started, watched and ended with all that they fork. */
+export { Fleet, type FleetServer, type FleetSpec, type ServerEnd } from "./fleet.ts";
+export { listGpus, type Gpu, type GpuList } from "./gpus.ts";
+export { findProgram, searchFolders } from "./programs.ts";
 export {
   healthStatus,
   launchServer,
@@ -7,3 +10,4 @@ export {
   type ServerSpec,
 } from "./server.ts";
 export { supervise } from "./supervise.ts";
+export { readyLine, recognise, templateNames, templates, type Template } from "./templates.ts";

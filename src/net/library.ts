@@ -59,3 +59,6 @@ export function optionText(options: Readonly<Record<string, string | number>>): 
   const pairs = Object.entries(options).map(([key, value]) => `${key}=${value}`);
   return Buffer.from(`${pairs.join(" ")}\0`);
 }
+
+/** Of the library's ABI. @throws as `netLibrary` */
+export const netVersion = (): number => netLibrary().sn_abi_version();

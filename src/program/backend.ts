@@ -51,6 +51,8 @@ function cString(text: string): Buffer {
 /** One opened native library. Handles are plain integers here; the classes beside this file give them types. */
 export class Backend {
   readonly name: BackendName;
+  /** Of the ABI. */
+  readonly version: number;
   readonly #library: NativeLibrary<typeof backendSymbols>;
   readonly #text = Buffer.alloc(4096);
 
@@ -58,10 +60,10 @@ export class Backend {
   constructor(name: BackendName, path: string = Backend.path(name)) {
     this.name = name;
     this.#library = runtime.open(path, backendSymbols);
-    const version = this.#library.sb_abi_version();
-    if (version !== abiVersion) {
+    this.version = this.#library.sb_abi_version();
+    if (this.version !== abiVersion) {
       throw new BackendError(
-        `${path} has ABI version ${version}, expected ${abiVersion}: run scripts/build`,
+        `${path} has ABI version ${this.version}, expected ${abiVersion}: run scripts/build`,
       );
     }
   }
