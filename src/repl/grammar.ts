@@ -2,6 +2,7 @@
  * The session's language: one command a line, its words quoted as in a shell. A backslash at the end of a line and an open
  * quote go on in the next one, `#` begins a comment, `!` hands the line to the shell, `&` at the end means a background job.
  */
+import { homedir } from "node:os";
 import { UsageError } from "../user-error.ts";
 
 export interface Word {
@@ -27,13 +28,12 @@ export interface Scan {
 
 /** A mistake in how a line is written. */
 export class GrammarError extends UsageError {
-  constructor(
-    text: string,
-    /** Offset of the mistake. */
-    readonly at: number,
-    what: string,
-  ) {
+  /** Offset of the mistake. */
+  readonly at: number;
+
+  constructor(text: string, at: number, what: string) {
     super(`${placeOf(text, at)}: ${what}`);
+    this.at = at;
   }
 }
 
@@ -59,7 +59,8 @@ export function scan(text: string, from = 0): Scan {
   const words: Word[] = [];
   let background: number | null = null;
   for (;;) {
-    while (blank.test(text[at] ?? "") || text.startsWith("\\\n", at)) at += text[at] === "\\" ? 2 : 1;
+    while (blank.test(text[at] ?? "") || text.startsWith("\\\n", at))
+      at += text[at] === "\\" ? 2 : 1;
     if (text[at] === "#") while (at < text.length && text[at] !== "\n") at++;
     if (at >= text.length || text[at] === "\n") break;
     if (background !== null) {
@@ -69,7 +70,12 @@ export function scan(text: string, from = 0): Scan {
     const plain = text.slice(word.start, word.end);
     if (plain === "&") background = at;
     else words.push(word);
-    if (shellWords.includes(plain)) throw new GrammarError(text, at, `'${plain}' is the shell's: begin the line with ! to have it run there, or quote it`);
+    if (shellWords.includes(plain))
+      throw new GrammarError(
+        text,
+        at,
+        `'${plain}' is the shell's: begin the line with ! to have it run there, or quote it`,
+      );
     if (open) return { words, background: false, shell: null, open, next: text.length };
     at = word.end;
   }
@@ -83,8 +89,10 @@ function scanShell(text: string, start: number): Scan {
   let end = text.indexOf("\n", start);
   while (end > 0 && text[end - 1] === "\\") end = text.indexOf("\n", end + 1);
   const line = (end < 0 ? text.slice(start) : text.slice(start, end)).trim();
-  if (line === "") throw new GrammarError(text, start - 1, "'!' needs a line for the shell after it");
-  const open = end < 0 && text.endsWith("\\") ? ({ kind: "\\", at: text.length - 1 } as const) : null;
+  if (line === "")
+    throw new GrammarError(text, start - 1, "'!' needs a line for the shell after it");
+  const open =
+    end < 0 && text.endsWith("\\") ? ({ kind: "\\", at: text.length - 1 } as const) : null;
   const next = (end < 0 ? text.length : end) + 1;
   return { words: [], background: false, shell: line, open, next };
 }
@@ -159,7 +167,10 @@ export function parseLine(text: string, from = 0): Line {
   const { words, background, shell, open, next } = scan(text, from);
   if (open?.kind === "\\") throw new GrammarError(text, open.at, "nothing follows the backslash");
   if (open) throw new GrammarError(text, open.at, `the quote ${open.kind} has no end`);
-  return { words: words.map((word) => word.text), background, shell, next };
+  const plain = words.map(({ text: word, start }) =>
+    text.startsWith("~/", start) ? homedir() + word.slice(1) : word,
+  );
+  return { words: plain, background, shell, next };
 }
 
 /** Whether Enter should begin another line instead of running what is there. */

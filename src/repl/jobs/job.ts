@@ -35,14 +35,21 @@ export class Job {
   cancelled: "no" | "asked" | "forced" = "no";
   /** The last live figures, as the program sent them. */
   figures: unknown = null;
+  /** The process has ended, with this exit code. */
   readonly ended: Promise<number>;
+  /** Its results are in, too. */
+  readonly finished: Promise<void>;
+  #finish: () => void = () => {};
   readonly pid: number | null;
   readonly #child: ChildProcess;
   readonly #log: WriteStream;
   #view: JobView | null = null;
   #unseen = "";
 
-  constructor(readonly spec: JobSpec) {
+  readonly spec: JobSpec;
+
+  constructor(spec: JobSpec) {
+    this.spec = spec;
     const [program, ...args] = [...runtime.selfCommand(), "supervise", ...runtime.selfCommand()];
     this.#log = createWriteStream(spec.logFile);
     this.#log.on("error", () => {}); // a full disk must not end the job
@@ -55,6 +62,7 @@ export class Job {
     this.#child.stdin!.on("error", () => {});
     const read = [this.#readOutput(), this.#readErrors()];
     this.ended = this.#end(read);
+    this.finished = new Promise((resolve) => (this.#finish = resolve));
   }
 
   get running(): boolean {
@@ -70,6 +78,17 @@ export class Job {
 
   unwatch(): void {
     this.#view = null;
+  }
+
+  /** A sentence of the session's about it. */
+  complain(text: string): void {
+    this.#take(`${text}\n`);
+  }
+
+  /** Its results are in. */
+  finish(): void {
+    this.#log.end();
+    this.#finish();
   }
 
   /** Asks it to end and keep what it has; at the second time ends it by force. */
@@ -118,7 +137,6 @@ export class Job {
       });
     });
     await Promise.allSettled(read);
-    this.#log.end();
     this.exitCode = exitCode;
     this.endedAt = new Date();
     return exitCode;

@@ -3,7 +3,15 @@
  * where its results will be; it is thrown away once they are in the store, so that one which lies there at the next start
  * tells of a job that a killed session left behind.
  */
-import { createReadStream, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  createReadStream,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,23 +32,28 @@ export interface Slip {
   readonly recordsFrom: number;
   /** Made for the job, and of no use once the store has what it holds. */
   readonly recordsAreOurs: boolean;
-  /** What is measured, where the result line does not say. */
-  readonly system: string;
+  /** The server in use, by its name. */
+  readonly system: string | null;
   readonly environment: Fields;
   readonly server: Fields | null;
 }
 
-export const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+export const sizeOf = (file: string): number =>
+  statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
 export class ResultsOfJob {
   readonly #found = new Map<string, StoredRun>();
 
-  constructor(
-    private readonly store: Store,
-    private readonly session: string,
-    private readonly slip: Slip,
-    private readonly path: string,
-  ) {
+  readonly #store: Store;
+  readonly #session: string;
+  readonly #slip: Slip;
+  readonly #path: string;
+
+  constructor(store: Store, session: string, slip: Slip, path: string) {
+    this.#store = store;
+    this.#session = session;
+    this.#slip = slip;
+    this.#path = path;
     writeFileSync(path, JSON.stringify(slip));
   }
 
@@ -62,14 +75,15 @@ export class ResultsOfJob {
       if (!this.#found.has(text)) fresh.push(run);
       this.#found.set(text, run);
     }
-    rmSync(this.path, { force: true });
-    const { recordsFile, recordsAreOurs } = this.slip;
-    if (recordsFile !== null && recordsAreOurs && this.#found.size > 0) rmSync(recordsFile, { force: true });
+    rmSync(this.#path, { force: true });
+    const { recordsFile, recordsAreOurs } = this.#slip;
+    if (recordsFile !== null && recordsAreOurs && this.#found.size > 0)
+      rmSync(recordsFile, { force: true });
     return fresh;
   }
 
   #lines(): { text: string; fields: Fields }[] {
-    const { outputFile, outputFrom } = this.slip;
+    const { outputFile, outputFrom } = this.#slip;
     if (!existsSync(outputFile)) return [];
     const whole = readFileSync(outputFile).subarray(outputFrom).toString("utf8");
     return whole
@@ -82,12 +96,12 @@ export class ResultsOfJob {
   }
 
   #add(fields: Fields, records: Uint8Array | null): StoredRun {
-    const { command, startedAt, system, environment, server } = this.slip;
-    return this.store.addRun({
-      session: this.session,
+    const { command, startedAt, system, environment, server } = this.#slip;
+    return this.#store.addRun({
+      session: this.#session,
       at: textOf(fields, "started_at") ?? startedAt,
       command: textOf(fields, "command") ?? command,
-      system: textOf(fields, "server") ?? system,
+      system: textOf(fields, "server") ?? system ?? textOf(fields, "backend")!,
       fields,
       environment,
       server,
@@ -97,7 +111,7 @@ export class ResultsOfJob {
 
   /** The lines of one run, compressed off this thread: typing must not wait for it. */
   async #records(startedAt: string | null): Promise<Uint8Array | null> {
-    const { recordsFile, recordsFrom } = this.slip;
+    const { recordsFile, recordsFrom } = this.#slip;
     if (recordsFile === null || !existsSync(recordsFile)) return null;
     const gzip = createGzip({ level: 1 });
     const parts: Buffer[] = [];
@@ -106,7 +120,9 @@ export class ResultsOfJob {
     })();
     const sign = startedAt === null ? null : `"startedAt":${JSON.stringify(startedAt)}`;
     let count = 0;
-    for await (const line of createInterface({ input: createReadStream(recordsFile, { start: recordsFrom }) })) {
+    for await (const line of createInterface({
+      input: createReadStream(recordsFile, { start: recordsFrom }),
+    })) {
       if (sign !== null && !line.includes(sign) && line.includes('"startedAt"')) continue;
       count++;
       if (!gzip.write(`${line}\n`)) await new Promise((resolve) => gzip.once("drain", resolve));
@@ -133,7 +149,8 @@ export async function takeLeftovers(
     const path = join(folder, name);
     const slip = readSlip(path);
     if (slip === null || isAlive(slip.sessionPid)) continue;
-    for (let waitedMs = 0; isAlive(slip.jobPid) && waitedMs < orphanMs; waitedMs += 100) await sleep(100);
+    for (let waitedMs = 0; isAlive(slip.jobPid) && waitedMs < orphanMs; waitedMs += 100)
+      await sleep(100);
     runs.push(...(await new ResultsOfJob(store, session, slip, path).takeAll()));
   }
   return runs;

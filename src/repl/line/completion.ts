@@ -54,9 +54,10 @@ export function complete(text: string, cursor: number, world: World): Completion
 /** The command that the text ends in; null where the text is no such thing. */
 function lastCommand(text: string): { scanned: Scan; from: number } | null {
   try {
-    for (let from = 0; ; ) {
+    for (let from = 0; ;) {
       const scanned = scan(text, from);
-      if (scanned.next > text.length || scanned.next === from || scanned.open) return { scanned, from };
+      if (scanned.next > text.length || scanned.next === from || scanned.open)
+        return { scanned, from };
       from = scanned.next;
     }
   } catch (error) {
@@ -68,7 +69,10 @@ function lastCommand(text: string): { scanned: Scan; from: number } | null {
 function candidates(before: readonly string[], typed: string, world: World): Candidate[] {
   const [name, ...rest] = before;
   if (name === undefined) {
-    return fitting(typed, world.commands.map(({ name: text, summary: says }) => ({ text, says })));
+    return fitting(
+      typed,
+      world.commands.map(({ name: text, summary: says }) => ({ text, says })),
+    );
   }
   const command = world.commands.find((c) => c.name === name || c.aliases.includes(name));
   if (!command) return [];
@@ -121,7 +125,8 @@ function walk(command: Command, rest: readonly string[]) {
     const name = word.startsWith("-") ? known(command, word.replace(/^--?/, "")) : null;
     if (name !== null && command.flags[name]!.placeholder !== null) {
       expected = { name, flag: command.flags[name]! };
-    } else if (!word.startsWith("-") && wordsLeft[0] && !wordsLeft[0][1].repeated) wordsLeft.shift();
+    } else if (!word.startsWith("-") && wordsLeft[0] && !wordsLeft[0][1].repeated)
+      wordsLeft.shift();
   }
   return { expected, wordsLeft };
 }
@@ -133,7 +138,11 @@ function valuesOf(
   typed: string,
   world: World,
 ): Candidate[] {
-  const named = (names: readonly string[]) => fitting(typed, names.map((text) => ({ text })));
+  const named = (names: readonly string[]) =>
+    fitting(
+      typed,
+      names.map((text) => ({ text })),
+    );
   if (choices) return named(choices);
   const what = placeholder ?? "";
   if (/SERVER/.test(what)) return named(world.servers());

@@ -206,7 +206,9 @@ const actions: Readonly<Record<string, (editor: Editor) => Deed | void>> = {
   Backspace: remove(previous),
   Delete: remove(next),
   "C-d": remove(next),
-  "C-k": kill((editor) => (editor.text[editor.cursor] === "\n" ? editor.cursor + 1 : lineEnd(editor))),
+  "C-k": kill((editor) =>
+    editor.text[editor.cursor] === "\n" ? editor.cursor + 1 : lineEnd(editor),
+  ),
   "C-u": kill(lineStart),
   "C-w": kill(blankStart),
   "M-Backspace": kill(wordStart),

@@ -8,14 +8,16 @@ const kept = 5000;
 export class History {
   #entries: string[] = [];
 
+  readonly #path: string | null;
+  readonly #say: (line: string) => void;
+
   /**
    * @param path null keeps nothing on disk.
    * @param say Takes a sentence when the file cannot be used; commands are remembered all the same.
    */
-  constructor(
-    private readonly path: string | null,
-    private readonly say: (line: string) => void = () => {},
-  ) {
+  constructor(path: string | null, say: (line: string) => void = () => {}) {
+    this.#path = path;
+    this.#say = say;
     if (path === null) return;
     try {
       const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
@@ -35,10 +37,10 @@ export class History {
   add(entry: string): void {
     if (entry.trim() === "" || /^\s/.test(entry)) return;
     this.#entries = [...this.#entries.filter((other) => other !== entry), entry];
-    if (this.path === null) return;
+    if (this.#path === null) return;
     try {
-      mkdirSync(dirname(this.path), { recursive: true });
-      appendFileSync(this.path, `${escaped(entry)}\n`, { mode: 0o600 });
+      mkdirSync(dirname(this.#path), { recursive: true });
+      appendFileSync(this.#path, `${escaped(entry)}\n`, { mode: 0o600 });
     } catch (error) {
       this.#complain(error);
     }
@@ -46,15 +48,15 @@ export class History {
 
   #rewrite(): void {
     this.#entries = this.#entries.slice(-kept);
-    const partial = `${this.path}.${process.pid}`;
+    const partial = `${this.#path}.${process.pid}`;
     writeFileSync(partial, this.#entries.map((entry) => `${escaped(entry)}\n`).join(""), {
       mode: 0o600,
     });
-    renameSync(partial, this.path!);
+    renameSync(partial, this.#path!);
   }
 
   #complain(error: unknown): void {
-    this.say(`the history file ${this.path} cannot be used: ${(error as Error).message}`);
+    this.#say(`the history file ${this.#path} cannot be used: ${(error as Error).message}`);
   }
 }
 
@@ -74,10 +76,10 @@ export class HistoryWalk {
   readonly #entries: readonly string[];
   #at: number;
 
-  constructor(
-    entries: readonly string[],
-    private readonly typed: string,
-  ) {
+  readonly #typed: string;
+
+  constructor(entries: readonly string[], typed: string) {
+    this.#typed = typed;
     this.#entries = entries.filter((entry) => entry.startsWith(typed) && entry !== typed);
     this.#at = this.#entries.length;
   }
@@ -87,7 +89,7 @@ export class HistoryWalk {
     const at = this.#at + by;
     if (at < 0 || at > this.#entries.length) return null;
     this.#at = at;
-    return this.#entries[at] ?? this.typed;
+    return this.#entries[at] ?? this.#typed;
   }
 }
 
@@ -97,25 +99,28 @@ export class HistorySearch {
   #at: number;
   failed = false;
 
-  constructor(private readonly entries: readonly string[]) {
+  readonly #entries: readonly string[];
+
+  constructor(entries: readonly string[]) {
+    this.#entries = entries;
     this.#at = entries.length;
   }
 
   /** null before anything has been found. */
   get found(): string | null {
-    return this.entries[this.#at] ?? null;
+    return this.#entries[this.#at] ?? null;
   }
 
   type(text: string): void {
     this.wanted += text;
-    this.#seek(Math.min(this.#at, this.entries.length - 1));
+    this.#seek(Math.min(this.#at, this.#entries.length - 1));
   }
 
   erase(): void {
     this.wanted = [...this.wanted].slice(0, -1).join("");
-    this.#at = this.entries.length;
+    this.#at = this.#entries.length;
     this.failed = false;
-    if (this.wanted !== "") this.#seek(this.entries.length - 1);
+    if (this.wanted !== "") this.#seek(this.#entries.length - 1);
   }
 
   older(): void {
@@ -123,7 +128,10 @@ export class HistorySearch {
   }
 
   #seek(from: number): void {
-    const at = from < 0 ? -1 : this.entries.findLastIndex((entry, i) => i <= from && entry.includes(this.wanted));
+    const at =
+      from < 0
+        ? -1
+        : this.#entries.findLastIndex((entry, i) => i <= from && entry.includes(this.wanted));
     this.failed = at < 0;
     if (at >= 0) this.#at = at;
   }

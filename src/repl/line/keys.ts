@@ -116,7 +116,8 @@ export class KeyDecoder {
     }
     // The end may be cut in two.
     const cut = this.#pending.lastIndexOf("\x1b");
-    const sure = cut < 0 || this.#pending.length - cut >= pasteEnd.length ? this.#pending.length : cut;
+    const sure =
+      cut < 0 || this.#pending.length - cut >= pasteEnd.length ? this.#pending.length : cut;
     this.#paste += this.#pending.slice(0, sure);
     this.#pending = this.#pending.slice(sure);
     return null;

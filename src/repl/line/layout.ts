@@ -40,7 +40,8 @@ export function layOut(
   };
   for (const grapheme of graphemes(text)) {
     const drawn = shown(grapheme);
-    const needs = grapheme === "\n" ? 0 : drawn === grapheme ? graphemeWidth(grapheme) : drawn.length;
+    const needs =
+      grapheme === "\n" ? 0 : drawn === grapheme ? graphemeWidth(grapheme) : drawn.length;
     if (width + needs > columns) breakLine("");
     if (place === null && offset >= cursor) place = { row: lines.length - 1, column: width };
     offset += grapheme.length;

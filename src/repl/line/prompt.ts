@@ -36,7 +36,11 @@ export class Prompt {
   /** After C-x. */
   #prefixed = false;
 
-  constructor(private readonly settings: PromptSettings) {}
+  readonly #settings: PromptSettings;
+
+  constructor(settings: PromptSettings) {
+    this.#settings = settings;
+  }
 
   get text(): string {
     return this.#editor.text;
@@ -77,7 +81,7 @@ export class Prompt {
     },
     "C-l": () => ({ kind: "clear" }),
     "C-r": () => {
-      this.#search = new HistorySearch(this.settings.history.entries);
+      this.#search = new HistorySearch(this.#settings.history.entries);
       return edited;
     },
     Up: () => this.#vertical(-1),
@@ -90,7 +94,7 @@ export class Prompt {
 
   #enter(): Outcome {
     const { text } = this.#editor;
-    if (this.settings.isIncomplete(text)) {
+    if (this.#settings.isIncomplete(text)) {
       this.#editor.cursor = text.length;
       this.#editor.insert("\n");
       return edited;
@@ -108,7 +112,7 @@ export class Prompt {
   /** Within a text of several lines, then through the history. */
   #vertical(by: -1 | 1): Outcome {
     if (this.#walk === null && this.#editor.moveLine(by)) return edited;
-    this.#walk ??= new HistoryWalk(this.settings.history.entries, this.#editor.text);
+    this.#walk ??= new HistoryWalk(this.#settings.history.entries, this.#editor.text);
     const text = this.#walk.step(by);
     if (text === null) return bell;
     this.#editor.set(text);
@@ -116,7 +120,7 @@ export class Prompt {
   }
 
   #lastWord(): Outcome {
-    const word = this.settings.history.entries.at(-1)?.trim().split(/\s+/).at(-1);
+    const word = this.#settings.history.entries.at(-1)?.trim().split(/\s+/).at(-1);
     if (word === undefined) return bell;
     this.#editor.insert(word);
     return edited;
@@ -125,7 +129,7 @@ export class Prompt {
   #complete(): Outcome {
     this.#walk = null;
     const { text, cursor } = this.#editor;
-    const completion = complete(text, cursor, this.settings.world);
+    const completion = complete(text, cursor, this.#settings.world);
     const { from, to, candidates } = completion;
     if (candidates.length === 0) return bell;
     const inserted = insertion(completion);
@@ -179,7 +183,8 @@ export function candidateLines(all: readonly Candidate[], columns: number): stri
   const names = all.slice(0, most).map(({ text }) => fit(text, columns));
   const more = all.length > most ? [fit(`... and ${all.length - most} more`, columns)] : [];
   const widest = Math.max(0, ...names.map(displayWidth)) + 2;
-  const explained = all.length > 0 && all.length <= 24 && all.every(({ says }) => says !== undefined);
+  const explained =
+    all.length > 0 && all.length <= 24 && all.every(({ says }) => says !== undefined);
   if (explained && columns >= widest + 20) {
     return all.map(({ says }, i) => {
       const name = names[i]!;

@@ -13,16 +13,21 @@ export class Screen {
   /** Output that has not come to the end of its line yet; it is shown when it has. */
   #partial = "";
 
+  readonly #write: (text: string) => void;
+  readonly #size: () => { readonly columns: number; readonly rows: number };
+
   constructor(
-    private readonly write: (text: string) => void,
-    private readonly size: () => { readonly columns: number; readonly rows: number },
+    write: (text: string) => void,
+    size: () => { readonly columns: number; readonly rows: number },
   ) {
+    this.#write = write;
+    this.#size = size;
     this.#columns = size().columns;
   }
 
   /** Replaces the block. */
   show(view: View): void {
-    this.write(this.#erase() + this.#draw(view));
+    this.#write(this.#erase() + this.#draw(view));
   }
 
   /** Output above the block. What does not end in a line feed waits for the rest of its line. */
@@ -32,13 +37,13 @@ export class Screen {
     this.#partial = whole.slice(end);
     if (end === 0) return;
     const view = this.#shown;
-    this.write(this.#erase() + whole.slice(0, end).replaceAll("\n", "\r\n") + this.#draw(view));
+    this.#write(this.#erase() + whole.slice(0, end).replaceAll("\n", "\r\n") + this.#draw(view));
   }
 
   /** Leaves the block where it is, as output, and begins a new one below. */
   keep(view: View): void {
     const last = { lines: view.lines, row: view.lines.length - 1, column: 0 };
-    this.write(`${this.#erase()}${this.#draw(last)}\r\n`);
+    this.#write(`${this.#erase()}${this.#draw(last)}\r\n`);
     this.#shown = empty;
   }
 
@@ -49,17 +54,17 @@ export class Screen {
 
   clear(): void {
     this.#shown = empty;
-    this.write("\x1b[H\x1b[2J");
+    this.#write("\x1b[H\x1b[2J");
   }
 
   bell(): void {
-    this.write("\x07");
+    this.#write("\x07");
   }
 
   /** To the block's beginning, and everything from there on gone. */
   #erase(): string {
     const { lines, row, column } = this.#shown;
-    const { columns } = this.size();
+    const { columns } = this.#size();
     let up = row;
     if (columns < this.#columns) {
       // A narrower terminal has broken the lines that no longer fit.
@@ -74,7 +79,7 @@ export class Screen {
 
   /** A block higher than the screen is shown in part, around the cursor. */
   #draw(view: View): string {
-    const { columns, rows } = this.size();
+    const { columns, rows } = this.#size();
     const from = Math.max(0, Math.min(view.row - rows + 1, view.lines.length - rows));
     const lines = view.lines.slice(from, from + Math.max(1, rows));
     const row = view.row - from;

@@ -12,16 +12,19 @@ export class LinesUi implements Ui {
   readonly colour = false;
   #text = "";
   #line = 0;
-  #ended = false;
+  ended = false;
   #wake: () => void = () => {};
   #running: WhileRunning | null = null;
   readonly #decoder = new TextDecoder();
 
-  constructor(
-    private readonly streams: LineStreams,
-    readonly interactive: boolean,
-    readonly columns: number,
-  ) {
+  readonly #streams: LineStreams;
+  readonly interactive: boolean;
+  readonly columns: number;
+
+  constructor(streams: LineStreams, interactive: boolean, columns: number) {
+    this.#streams = streams;
+    this.interactive = interactive;
+    this.columns = columns;
     const { stdin } = streams;
     stdin.on("data", this.#onData);
     for (const name of ["end", "error", "close"]) stdin.on(name, this.#onEnd);
@@ -31,37 +34,37 @@ export class LinesUi implements Ui {
   async read(prompt: string): Promise<Typed | null> {
     let text = "";
     const start = this.#line + 1;
-    if (this.interactive) this.streams.out(prompt);
+    if (this.interactive) this.#streams.out(prompt);
     for (;;) {
       const line = await this.#nextLine();
       if (line === null) return text === "" ? null : { text, line: start };
       text += line;
       if (!isIncomplete(text)) return { text, line: start };
       text += "\n";
-      if (this.interactive) this.streams.out("> ");
+      if (this.interactive) this.#streams.out("> ");
     }
   }
 
   async #nextLine(): Promise<string | null> {
     for (;;) {
       const end = this.#text.indexOf("\n");
-      if (end >= 0 || (this.#ended && this.#text !== "")) {
+      if (end >= 0 || (this.ended && this.#text !== "")) {
         const line = end < 0 ? this.#text : this.#text.slice(0, end);
         this.#text = end < 0 ? "" : this.#text.slice(end + 1);
         this.#line++;
         return line.replace(/\r$/, "");
       }
-      if (this.#ended) return null;
+      if (this.ended) return null;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 
   out(text: string): void {
-    this.streams.out(text);
+    this.#streams.out(text);
   }
 
   err(text: string): void {
-    this.streams.err(text);
+    this.#streams.err(text);
   }
 
   status(): void {}
@@ -78,24 +81,24 @@ export class LinesUi implements Ui {
   /** The script is not for the programs that it starts. */
   async lend<T>(work: (stdin: "inherit" | "ignore") => Promise<T>): Promise<T> {
     if (!this.interactive) return work("ignore");
-    this.streams.stdin.pause();
+    this.#streams.stdin.pause();
     try {
       return await work("inherit");
     } finally {
-      this.streams.stdin.resume();
+      this.#streams.stdin.resume();
     }
   }
 
-  async confirm(question: string): Promise<boolean> {
-    if (!this.interactive) return true;
-    this.streams.out(`${question} [y/N] `);
-    return /^\s*y/i.test((await this.#nextLine()) ?? "y");
+  async ask(question: string): Promise<string> {
+    if (!this.interactive) return "";
+    this.#streams.out(question);
+    return (await this.#nextLine()) ?? "";
   }
 
   clear(): void {}
 
   close(): void {
-    const { stdin } = this.streams;
+    const { stdin } = this.#streams;
     stdin.off("data", this.#onData);
     for (const name of ["end", "error", "close"]) stdin.off(name, this.#onEnd);
     process.off("SIGINT", this.#onInterrupt);
@@ -108,7 +111,7 @@ export class LinesUi implements Ui {
   };
 
   readonly #onEnd = (): void => {
-    this.#ended = true;
+    this.ended = true;
     this.#wake();
   };
 
@@ -116,7 +119,7 @@ export class LinesUi implements Ui {
   readonly #onInterrupt = (): void => {
     if (!this.interactive) {
       this.#text = "";
-      this.#ended = true;
+      this.ended = true;
       this.#wake();
     }
     this.#running?.interrupt();

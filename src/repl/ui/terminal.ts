@@ -6,7 +6,7 @@ import type { History } from "../line/history.ts";
 import { KeyDecoder, type Key } from "../line/keys.ts";
 import { Prompt, type Outcome } from "../line/prompt.ts";
 import { Screen } from "../line/screen.ts";
-import type { View } from "../line/layout.ts";
+import { layOut, type View } from "../line/layout.ts";
 import type { Typed, Ui, WhileRunning } from "./ui.ts";
 
 /** An Escape that nothing follows within this time is the key; terminals send sequences at once. */
@@ -27,15 +27,25 @@ export class TerminalUi implements Ui {
   /** Draws the block anew, as after a resize. */
   #redraw: () => void = () => {};
   #end: () => void = () => {};
-  #ended = false;
+  ended = false;
+
+  readonly #stdin: ReadStream;
+  readonly #stdout: WriteStream;
+  readonly colour: boolean;
 
   constructor(
-    private readonly stdin: ReadStream,
-    private readonly stdout: WriteStream,
-    readonly colour: boolean,
+    stdin: ReadStream,
+    stdout: WriteStream,
+    colour: boolean,
     settings: { readonly history: History; readonly world: World },
   ) {
-    const size = () => ({ columns: Math.max(2, stdout.columns || 80), rows: Math.max(1, stdout.rows || 24) });
+    this.#stdin = stdin;
+    this.#stdout = stdout;
+    this.colour = colour;
+    const size = () => ({
+      columns: Math.max(2, stdout.columns || 80),
+      rows: Math.max(1, stdout.rows || 24),
+    });
     this.#screen = new Screen((text) => void stdout.write(text), size);
     this.#prompt = new Prompt({ ...settings, isIncomplete });
     stdin.on("data", this.#onData);
@@ -47,7 +57,7 @@ export class TerminalUi implements Ui {
   }
 
   get columns(): number {
-    return Math.max(2, this.stdout.columns || 80);
+    return Math.max(2, this.#stdout.columns || 80);
   }
 
   async read(prompt: string): Promise<Typed | null> {
@@ -62,7 +72,7 @@ export class TerminalUi implements Ui {
       if (text !== undefined) resolve(text);
     };
     this.#end = () => resolve(null);
-    if (this.#ended) resolve(null);
+    if (this.ended) resolve(null);
     this.#readBy(act);
     const typed = await promise;
     this.#reader = null;
@@ -78,7 +88,10 @@ export class TerminalUi implements Ui {
         this.#screen.keep({ ...shown, lines: shown.lines.slice(0) });
         return { text: outcome.text, line: 1 };
       case "dropped":
-        this.#screen.keep({ ...shown, lines: [...shown.lines.slice(0, -1), `${shown.lines.at(-1)}^C`] });
+        this.#screen.keep({
+          ...shown,
+          lines: [...shown.lines.slice(0, -1), `${shown.lines.at(-1)}^C`],
+        });
         this.#redraw();
         return undefined;
       case "end":
@@ -125,7 +138,7 @@ export class TerminalUi implements Ui {
 
   async lend<T>(work: (stdin: "inherit") => Promise<T>): Promise<T> {
     this.#restore();
-    this.stdin.pause();
+    this.#stdin.pause();
     // Ctrl-C is for the program that has the terminal.
     const ignore = () => {};
     process.on("SIGINT", ignore);
@@ -137,21 +150,23 @@ export class TerminalUi implements Ui {
     }
   }
 
-  async confirm(question: string): Promise<boolean> {
-    this.#redraw = () => this.#screen.show({ lines: [`${question} [y/N] `], row: 0, column: question.length + 7 });
+  async ask(question: string): Promise<string> {
+    const draw = (answer: string): View =>
+      layOut(question + answer, "", 0, this.columns + 4, (text) => text);
+    this.#redraw = () => this.#screen.show(draw(""));
     this.#redraw();
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#end = () => resolve(true);
-    if (this.#ended) resolve(true);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.#end = () => resolve("");
+    if (this.ended) resolve("");
     this.#readBy((pressed) => {
       this.#reader = null;
-      const yes = pressed.kind === "text" && /^y/i.test(pressed.text);
-      this.#screen.keep({ lines: [`${question} [y/N] ${yes ? "yes" : "no"}`], row: 0, column: 0 });
-      resolve(yes);
+      const answer = pressed.kind === "text" ? pressed.text : "";
+      this.#screen.keep(draw(answer));
+      resolve(answer);
     });
-    const yes = await promise;
+    const answer = await promise;
     this.#redraw = () => {};
-    return yes;
+    return answer;
   }
 
   clear(): void {
@@ -160,8 +175,8 @@ export class TerminalUi implements Ui {
 
   close(): void {
     this.#restore();
-    this.stdin.off("data", this.#onData).off("end", this.#onEnd).pause();
-    this.stdout.off("resize", this.#onResize);
+    this.#stdin.off("data", this.#onData).off("end", this.#onEnd).pause();
+    this.#stdout.off("resize", this.#onResize);
     process.off("SIGCONT", this.#onContinue).off("exit", this.#restore);
   }
 
@@ -192,7 +207,7 @@ export class TerminalUi implements Ui {
   }
 
   readonly #onEnd = (): void => {
-    this.#ended = true;
+    this.ended = true;
     this.#end();
   };
 
@@ -205,13 +220,13 @@ export class TerminalUi implements Ui {
   };
 
   #take(): void {
-    this.stdin.setRawMode(true);
-    this.stdin.resume();
-    this.stdout.write("\x1b[?2004h"); // pastes are marked as such
+    this.#stdin.setRawMode(true);
+    this.#stdin.resume();
+    this.#stdout.write("\x1b[?2004h"); // pastes are marked as such
   }
 
   readonly #restore = (): void => {
-    this.stdout.write("\x1b[?2004l");
-    this.stdin.setRawMode(false);
+    this.#stdout.write("\x1b[?2004l");
+    this.#stdin.setRawMode(false);
   };
 }

@@ -18,6 +18,8 @@ export interface Ui {
   readonly interactive: boolean;
   readonly colour: boolean;
   readonly columns: number;
+  /** Nothing more will be typed. */
+  readonly ended: boolean;
   /** The next command, which may go over several lines, or a pasted text of several; null at the end. */
   read(prompt: string): Promise<Typed | null>;
   out(text: string): void;
@@ -28,8 +30,8 @@ export interface Ui {
   during<T>(work: Promise<T>, keys: WhileRunning): Promise<T>;
   /** Gives the terminal to another program while `work` runs. */
   lend<T>(work: (stdin: "inherit" | "ignore") => Promise<T>): Promise<T>;
-  /** A question to be answered by y or n. */
-  confirm(question: string): Promise<boolean>;
+  /** A question that one key answers, or on a dumb terminal one line; "" if nobody can answer. */
+  ask(question: string): Promise<string>;
   /** Clears the screen. */
   clear(): void;
   close(): void;
