@@ -67,6 +67,7 @@ export class Session {
     this.defaults = new Defaults(this);
     this.jobs = new JobTable({
       kept: (job, runs) => this.#tellKept(job, runs),
+      ready: (id, line) => this.say(`[${id}] ${line}\n`),
       ended: (job) => this.#tellEnded(job),
     });
   }
@@ -133,7 +134,7 @@ export class Session {
   async #finish(code: number): Promise<number> {
     const { running } = this.jobs;
     if (code !== 0) for (const job of running) job.cancel();
-    const all = Promise.all([...running.map((job) => job.finished), ...this.#pending]);
+    const all = () => Promise.all([...running.map((job) => job.finished), ...this.#pending]);
     const interrupt = () => this.jobs.running.forEach((job) => job.cancel());
     await this.ui.during(all, { interrupt, suspend: () => {} });
     const failed = running.find((job) => job.exitCode !== 0);
@@ -252,9 +253,9 @@ export class Session {
 
   async #runHere(command: Command, argv: readonly string[], background: boolean): Promise<number> {
     const controller = new AbortController();
-    const work = command.run(argv, this.#io(controller.signal, background));
+    const work = () => command.run(argv, this.#io(controller.signal, background));
     if (background) {
-      this.#later(work.catch((error: unknown) => this.#mistake(error, command.name)));
+      this.#later(work().catch((error: unknown) => this.#mistake(error, command.name)));
       return exitCode.success;
     }
     return this.ui.during(work, {
@@ -310,7 +311,7 @@ export class Session {
         ui.status(liveLines(job.figures as LiveState, ui.columns, style));
     };
     job.watch({ output: (text) => ui.out(text), live });
-    const state = await ui.during(Promise.race([job.finished, left.promise]), {
+    const state = await ui.during(() => Promise.race([job.finished, left.promise]), {
       interrupt: () => this.cancel(job),
       suspend: () => left.resolve("left"),
     });

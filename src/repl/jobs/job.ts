@@ -15,6 +15,8 @@ export interface JobSpec {
   readonly argv: readonly string[];
   readonly logFile: string;
   readonly columns: number;
+  /** A line that says where a server can be reached now, from a job that nobody watches. */
+  readonly onReady: (line: string) => void;
 }
 
 /** Takes what a job in the foreground writes. */
@@ -125,7 +127,11 @@ export class Job {
     if (text === "") return;
     this.#log.write(text);
     if (this.#view) this.#view.output(text);
-    else this.#unseen = (this.#unseen + text).slice(-unseenLimit);
+    else {
+      this.#unseen = (this.#unseen + text).slice(-unseenLimit);
+      const ready = /^.*: ready at http.*$/m.exec(text);
+      if (ready) this.spec.onReady(ready[0]);
+    }
   }
 
   async #end(read: readonly Promise<void>[]): Promise<number> {

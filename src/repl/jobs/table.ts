@@ -32,6 +32,8 @@ export interface NewJob {
 export interface JobNews {
   /** Runs that the store has taken in. */
   kept(job: Job, runs: readonly StoredRun[]): void;
+  /** A line that says where its server can be reached. */
+  ready(id: number, line: string): void;
   ended(job: Job): void;
 }
 
@@ -83,7 +85,14 @@ export class JobTable {
     const { id, logFile } = newNumber(place.folder);
     const files = filesOf(command, values, place.folder, id);
     const words = [command.name, ...argv, ...files.words];
-    const job = new Job({ id, line, argv: words, logFile, columns });
+    const job = new Job({
+      id,
+      line,
+      argv: words,
+      logFile,
+      columns,
+      onReady: (said) => this.#news.ready(id, said),
+    });
     this.#jobs.push(job);
     const results = files.outputFile === null ? null : resultsOf(place, job, files, server);
     void this.#follow(job, results);

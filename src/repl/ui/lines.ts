@@ -69,12 +69,13 @@ export class LinesUi implements Ui {
 
   status(): void {}
 
-  async during<T>(work: Promise<T>, keys: WhileRunning): Promise<T> {
+  async during<T>(work: () => Promise<T>, keys: WhileRunning): Promise<T> {
+    const outer = this.#running;
     this.#running = keys;
     try {
-      return await work;
+      return await work();
     } finally {
-      this.#running = null;
+      this.#running = outer;
     }
   }
 

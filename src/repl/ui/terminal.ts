@@ -125,12 +125,13 @@ export class TerminalUi implements Ui {
     this.#screen.show({ lines, row: Math.max(0, lines.length - 1), column: 0 });
   }
 
-  async during<T>(work: Promise<T>, keys: WhileRunning): Promise<T> {
+  async during<T>(work: () => Promise<T>, keys: WhileRunning): Promise<T> {
+    const outer = this.#running;
     this.#running = keys;
     try {
-      return await work;
+      return await work();
     } finally {
-      this.#running = null;
+      this.#running = outer;
       this.#screen.flush();
       this.status([]);
     }

@@ -26,8 +26,8 @@ export interface Ui {
   err(text: string): void;
   /** Lines that stand below the output and are redrawn; none: an empty list. */
   status(lines: readonly string[]): void;
-  /** Runs with Ctrl-C and Ctrl-Z as given. */
-  during<T>(work: Promise<T>, keys: WhileRunning): Promise<T>;
+  /** Runs with Ctrl-C and Ctrl-Z as given. What runs within it may have its own. */
+  during<T>(work: () => Promise<T>, keys: WhileRunning): Promise<T>;
   /** Gives the terminal to another program while `work` runs. */
   lend<T>(work: (stdin: "inherit" | "ignore") => Promise<T>): Promise<T>;
   /** A question that one key answers, or on a dumb terminal one line; "" if nobody can answer. */
