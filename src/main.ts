@@ -1,7 +1,8 @@
 /** Looks the command up in the command table and runs it; nothing else. */
 import type { CommandIo } from "./commands/command.ts";
 import { commandHelp, programHelp } from "./commands/help.ts";
-import { commands, findCommand } from "./commands/index.ts";
+import { commands as ownCommands, findCommand } from "./commands/index.ts";
+import { repl } from "./repl/command.ts";
 import { terminalStyle } from "./terminal/style.ts";
 import { exitCode } from "./exit-code.ts";
 import { nearest } from "./nearest.ts";
@@ -9,11 +10,19 @@ import { UsageError, UserError } from "./user-error.ts";
 import { version } from "./version.ts";
 
 const helpWords = ["--help", "-h", "help"];
+const commands = [repl, ...ownCommands];
 
-async function main(argv: readonly string[], io: CommandIo): Promise<number> {
-  const [name, ...rest] = argv;
+/** Without a command, at a terminal, the session is meant. */
+function meantWords(words: readonly string[]): readonly string[] {
+  const isSession = words[0]?.startsWith("--session") ?? false;
+  const atTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+  return isSession || (words.length === 0 && atTerminal) ? [repl.name, ...words] : words;
+}
+
+async function main(words: readonly string[], io: CommandIo): Promise<number> {
+  const [name, ...rest] = meantWords(words);
   if (name === undefined || helpWords.includes(name)) {
-    const about = rest[0] === undefined ? undefined : findCommand(rest[0]);
+    const about = rest[0] === undefined ? undefined : find(rest[0]);
     io.stdout(about ? commandHelp(about) : programHelp(version, commands));
     return exitCode.success;
   }
@@ -21,7 +30,7 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
     io.stdout(`servebench ${version}\n`);
     return exitCode.success;
   }
-  const command = findCommand(name);
+  const command = find(name);
   if (!command) {
     const names = commands.flatMap((c) => [c.name, ...c.aliases]);
     io.stderr(`servebench: unknown command '${name}'${nearest(name, names)}; `);
@@ -42,6 +51,8 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
     return exitCode.usage;
   }
 }
+
+const find = (name: string) => (name === repl.name ? repl : findCommand(name));
 
 /** The first Ctrl-C asks the command to finish and keep what it has; the second ends the program at once. */
 function interruptSignal(): AbortSignal {
@@ -71,13 +82,17 @@ function asker(): CommandIo["ask"] {
   };
 }
 
+let signal: AbortSignal | null = null;
 const dumb = process.env["TERM"] === "dumb";
 process.exitCode = await main(process.argv.slice(2), {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   isTerminal: process.stderr.isTTY === true && !dumb,
-  columns: process.stderr.columns ?? 80,
+  columns: process.stderr.columns ?? (Number(process.env["COLUMNS"]) || 80),
   output: terminalStyle(process.stdout, process.env),
   ask: asker(),
-  signal: interruptSignal(),
+  /** Signals are caught from when a command first asks for them: the session has its own ways with them. */
+  get signal() {
+    return (signal ??= interruptSignal());
+  },
 });

@@ -17,7 +17,8 @@ const read = (file: string) => readFileSync(join(root, file), "utf8");
 
 /** Which layer may import which; a layer may also import what its imports may (see docs/architecture.md). */
 const layers: Record<string, readonly string[]> = {
-  main: ["commands", "terminal"],
+  main: ["repl", "commands", "terminal"],
+  repl: ["commands"],
   commands: ["bench", "launch", "server", "store", "terminal", "doctor"],
   doctor: ["bench", "program"],
   bench: ["hub", "tokenizer", "launch", "net", "terminal"],
