@@ -6,14 +6,17 @@ import { switchFlag } from "./flags.ts";
 
 export const doctor = defineCommand({
   name: "doctor",
-  summary: "look over this machine: hardware, backends, limits, clock, disks",
+  summary: "look over this machine: hardware, limits, clock, disks",
   description:
     "Says of each thing that matters to a server or a measurement whether it is ok, worth a look (WARN) or stands in " +
     "the way (BAD), and what to do. Measures for about a second how exact times are here, so run it when the machine " +
     "is as quiet as it will be. Exit code 1 if anything is bad. Tokens are never shown.",
   examples: [
     { line: "servebench doctor", says: "before the first measurement on a machine" },
-    { line: "servebench doctor --json > machine.json", says: "the same, to be kept with results" },
+    {
+      line: "servebench doctor --json",
+      says: "the same as one JSON object, to be kept with results",
+    },
   ],
   flags: { json: switchFlag("One JSON object instead of text.") },
   run: async ({ json }, io) => {

@@ -104,10 +104,10 @@ function scanWord(text: string, start: number): { word: Word; open: Scan["open"]
   while (at < text.length && text[at] !== "\n" && !blank.test(text[at]!)) {
     const letter = text[at]!;
     if (letter === "'" || letter === '"') {
-      const quoted = scanQuoted(text, at);
-      value += quoted.value;
-      at = quoted.end;
-      if (quoted.open) return end(quoted.open);
+      const scanned = scanQuoted(text, at);
+      value += scanned.value;
+      at = scanned.end;
+      if (scanned.open) return end(scanned.open);
     } else if (letter === "\\") {
       if (at + 1 >= text.length) {
         at++;

@@ -83,8 +83,8 @@ function parse(argv: readonly string[]): Asked {
     if (word.includes("=")) continue;
     const isNext = (): boolean =>
       i + 1 < argv.length && (name !== "gpus" || /^\d+$/.test(argv[i + 1]!));
-    do if (isNext()) own.push(argv[++i]!);
-    while (name === "gpus" && isNext());
+    const most = name === "gpus" ? Infinity : 1;
+    for (let taken = 0; taken < most && isNext(); taken++) own.push(argv[++i]!);
   }
   const values = parseFlags(
     flags,

@@ -39,8 +39,8 @@ export const serversCommand = (session: Session): Command =>
     },
   });
 
-export function use(session: Session, chosen: FleetServer): void {
-  session.inUse = chosen;
+export function use(session: Session, server: FleetServer): void {
+  session.inUse = server;
 }
 
 export const useCommand = (session: Session): Command =>

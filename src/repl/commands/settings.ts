@@ -96,10 +96,11 @@ export const sessionsCommand = (session: Session): Command =>
     },
   });
 
+const two = (part: number): string => String(part).padStart(2, "0");
+
 /** In local time, to the minute. */
 function shortTime(iso: string): string {
   const at = new Date(iso);
-  const two = (part: number): string => String(part).padStart(2, "0");
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`;
 }
 

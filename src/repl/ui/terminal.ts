@@ -14,6 +14,8 @@ const escapeMs = 50;
 /** Keys typed ahead of the next prompt. */
 const aheadLimit = 10_000;
 
+const ignore = () => {};
+
 export class TerminalUi implements Ui {
   readonly interactive = true;
   readonly #decoder = new KeyDecoder();
@@ -141,7 +143,6 @@ export class TerminalUi implements Ui {
     this.#restore();
     this.#stdin.pause();
     // Ctrl-C is for the program that has the terminal.
-    const ignore = () => {};
     process.on("SIGINT", ignore);
     try {
       return await work("inherit");
