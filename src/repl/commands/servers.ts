@@ -39,8 +39,8 @@ export const serversCommand = (session: Session): Command =>
     },
   });
 
-export function use(session: Session, server: FleetServer): void {
-  session.inUse = server;
+export function use(session: Session, one: FleetServer): void {
+  session.inUse = one;
 }
 
 export const useCommand = (session: Session): Command =>
