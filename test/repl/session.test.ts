@@ -56,7 +56,7 @@ describe("a session", () => {
       "stop: there is no server 'othr' (did you mean other?); there are servebench, other",
     );
     expect(await at.answer("stop other")).toBe("other has ended");
-    expect(await at.answer("logs --lines 1")).toMatch(/^\[.*\] /);
+    expect(await at.answer("logs --lines 1")).toMatch(/servebench: ready at /);
   });
 
   test("remembers defaults", async () => {
@@ -88,8 +88,8 @@ describe("a session", () => {
     await at.shows(/\[2\] goes on in the background; fg brings it back/);
     const [head, first, second] = (await at.answer("jobs")).split("\n");
     expect(head).toMatch(/^job +state +command$/);
-    expect(first).toMatch(/^1 +done after .* s +bench --num-prompts 30 --request-rate 20$/);
-    expect(second).toMatch(/^2 +runs: .* of 5,000 done/);
+    expect(first).toMatch(/^1 +done after .* s +bench --num-prompts 30 /);
+    expect(second).toMatch(/^2 +runs: .* done .*bench --num/);
     expect(await at.answer("fg 7")).toBe("fg: there is no job 7; there are 1, 2");
     expect(await at.answer("jobs &")).toMatch(/^jobs: is done in a moment/);
     await at.enter("cancel 2");
