@@ -26,9 +26,9 @@ export class Defaults {
 
   /** @throws UsageError with near names. */
   flag(name: string): Flag<unknown> {
-    const found = this.flags[name];
-    if (found) return found;
-    const names = Object.keys(this.flags);
+    const { flags } = this;
+    if (Object.hasOwn(flags, name)) return flags[name]!;
+    const names = Object.keys(flags);
     throw new UsageError(
       `no command has a flag --${name}${nearest(name, names)}; set takes the names of flags, like num-prompts`,
     );
