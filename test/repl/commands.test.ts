@@ -97,7 +97,9 @@ describe.each(session.commands.map((command) => [command.name, command] as const
       const misspelt = `--${flag.slice(0, 1)}q${flag.slice(1)}`;
       const { code, text } = await run(`${name} ${misspelt}`);
       expect(code).toBe(2);
-      expect(text).toMatch(new RegExp(`^${name}: unknown flag ${misspelt} \\(did you mean .*--${flag}`));
+      expect(text).toMatch(
+        new RegExp(`^${name}: unknown flag ${misspelt} \\(did you mean .*--${flag}`),
+      );
     });
   },
 );

@@ -27,7 +27,10 @@ test.each([
 });
 
 test("& at the end is the background, and quoted a word", () => {
-  expect(parseLine("bench --x 1 &")).toMatchObject({ words: ["bench", "--x", "1"], background: true });
+  expect(parseLine("bench --x 1 &")).toMatchObject({
+    words: ["bench", "--x", "1"],
+    background: true,
+  });
   expect(parseLine("bench & # later")).toMatchObject({ words: ["bench"], background: true });
   expect(parseLine("bench '&'")).toMatchObject({ words: ["bench", "&"], background: false });
 });
@@ -63,12 +66,17 @@ test.each([
 });
 
 test("Enter goes on where a quote is open or a backslash ends the line", () => {
-  for (const text of ["a 'b", 'a "b', "a \\", "a\nb 'c", "!a \\"]) expect(isIncomplete(text)).toBe(true);
-  for (const text of ["", "a", "a 'b'", "a | 'b", "# it's", "!it's"]) expect(isIncomplete(text)).toBe(false);
+  for (const text of ["a 'b", 'a "b', "a \\", "a\nb 'c", "!a \\"])
+    expect(isIncomplete(text)).toBe(true);
+  for (const text of ["", "a", "a 'b'", "a | 'b", "# it's", "!it's"])
+    expect(isIncomplete(text)).toBe(false);
 });
 
 const text = fc.string({
-  unit: fc.oneof(fc.constantFrom(..."ab '\"\\\n#!&|~/\t\r\x00é"), fc.string({ unit: "binary", minLength: 1, maxLength: 1 })),
+  unit: fc.oneof(
+    fc.constantFrom(..."ab '\"\\\n#!&|~/\t\r\x00é"),
+    fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+  ),
   maxLength: 40,
 });
 
@@ -76,7 +84,7 @@ describe("of any text", () => {
   test("each command is words with their places, or a GrammarError within the text", () => {
     fc.assert(
       fc.property(text, (source) => {
-        for (let from = 0; from < source.length; ) {
+        for (let from = 0; from < source.length;) {
           let read;
           try {
             read = scan(source, from);
@@ -102,9 +110,12 @@ describe("of any text", () => {
 
   test("a word in its quotes is read as itself", () => {
     fc.assert(
-      fc.property(fc.array(text.filter((word) => !/[\x00-\x08\x0b-\x1f\x7f]/.test(word))), (list) => {
-        expect(words(["x", ...list].map(quoted).join(" "))).toEqual(["x", ...list]);
-      }),
+      fc.property(
+        fc.array(text.filter((word) => !/[\x00-\x08\x0b-\x1f\x7f]/.test(word))),
+        (list) => {
+          expect(words(["x", ...list].map(quoted).join(" "))).toEqual(["x", ...list]);
+        },
+      ),
       { numRuns: 2000 },
     );
   });

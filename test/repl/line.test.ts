@@ -17,7 +17,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 /** "Up", "a" for text, "<a>" for what was pasted. */
 const named = (keys: readonly Key[]): string[] =>
-  keys.map((key) => (key.kind === "key" ? key.name : key.kind === "paste" ? `<${key.text}>` : key.text));
+  keys.map((key) =>
+    key.kind === "key" ? key.name : key.kind === "paste" ? `<${key.text}>` : key.text,
+  );
 
 describe("keys", () => {
   test.each([
@@ -43,7 +45,17 @@ describe("keys", () => {
 
   test("any bytes, however split, are the same keys", () => {
     const piece = fc.oneof(
-      fc.constantFrom("\x1b[200~", "\x1b[201~", "\x1b[A", "\x1b", "\x1bO", "\x1b[1;5D", "é", "🚀", "\r\n"),
+      fc.constantFrom(
+        "\x1b[200~",
+        "\x1b[201~",
+        "\x1b[A",
+        "\x1b",
+        "\x1bO",
+        "\x1b[1;5D",
+        "é",
+        "🚀",
+        "\r\n",
+      ),
       fc.string({ unit: "binary", maxLength: 4 }),
     );
     const chunk = fc.oneof(piece.map(bytes), fc.uint8Array({ maxLength: 4 }));
@@ -63,7 +75,9 @@ describe("keys", () => {
       fc.property(input, fc.array(fc.nat()), (whole, cuts) => {
         const once = new KeyDecoder();
         const expected = [...once.feed(whole), ...once.flush()];
-        const places = [...new Set(cuts.map((cut) => cut % (whole.length + 1)))].toSorted((a, b) => a - b);
+        const places = [...new Set(cuts.map((cut) => cut % (whole.length + 1)))].toSorted(
+          (a, b) => a - b,
+        );
         const split = new KeyDecoder();
         const keys = [...places, whole.length].flatMap((end, i) =>
           split.feed(whole.subarray(i === 0 ? 0 : places[i - 1], end)),
@@ -97,7 +111,7 @@ describe("the editor", () => {
     [["one ", "\x17", "two ", "\x17", "\x19", "\x1by"], "one |"],
     [["ab", "\x14"], "ba|"],
     [["one", home, "\x1bu"], "ONE|"],
-    [["one two", undo], "one|"],
+    [["one", " ", "two", undo], "one|"],
     [["abc", "\x15", undo], "abc|"],
     [["a", "\x1b\r", "b", home, "x"], "a\nx|b"],
     [["\x1b[200~a\nb\x1b[201~"], "a\nb|"],
@@ -108,7 +122,18 @@ describe("the editor", () => {
   test("whatever is pressed, the cursor stays between characters, and undo leads back to nothing", () => {
     const stroke = fc.oneof(
       fc.constantFrom(..."\x01\x02\x04\x05\x06\x0b\x14\x15\x17\x19\x1f\x7f"),
-      fc.constantFrom("\x1bb", "\x1bd", "\x1bf", "\x1bt", "\x1bu", "\x1by", "\x1b\r", "🚀", "👨‍👩‍👧", "é "),
+      fc.constantFrom(
+        "\x1bb",
+        "\x1bd",
+        "\x1bf",
+        "\x1bt",
+        "\x1bu",
+        "\x1by",
+        "\x1b\r",
+        "🚀",
+        "👨‍👩‍👧",
+        "é ",
+      ),
       fc.string({ maxLength: 3 }),
     );
     fc.assert(
@@ -133,9 +158,18 @@ describe("completion", () => {
   const folders: Record<string, string[]> = {
     "": ["a b.sb", "night.sb", "runs/", ".hidden"],
     "runs/": ["r.jsonl"],
+    "~/": ["my runs"],
   };
   const world: World = {
-    commands: [...commands, { ...bench, name: "set", words: { setting: { ...bench.flags["seed"]!, placeholder: "SETTING" } }, flags: {} }],
+    commands: [
+      ...commands,
+      {
+        ...bench,
+        name: "set",
+        words: { setting: { ...bench.flags["seed"]!, placeholder: "SETTING" } },
+        flags: {},
+      },
+    ],
     presets: ["tiny", "small"],
     servers: () => ["one", "two"],
     results: () => ["r1", "r2"],
@@ -180,13 +214,17 @@ describe("completion", () => {
     expect(typed("sw")).toBe("sweep ");
     expect(typed("bench --output-file a")).toBe("'a b.sb' ");
     expect(typed("bench --output-file ru")).toBe("runs/");
+    expect(typed("bench --output-file ~/m")).toBe("~/'my runs' ");
     expect(typed("bench --tokenizer p")).toBe("preset:");
     expect(typed("zzz")).toBeNull();
     expect(complete("bench --num-p 4", 13, world)).toMatchObject({ from: 6, to: 13 });
   });
 
   test("any text at any place is completed with what fits it, without harm", () => {
-    const text = fc.string({ unit: fc.constantFrom(..."bench set-- ='\"\\\n&!~/."), maxLength: 30 });
+    const text = fc.string({
+      unit: fc.constantFrom(..."bench set-- ='\"\\\n&!~/."),
+      maxLength: 30,
+    });
     fc.assert(
       fc.property(text, fc.nat(30), (source, at) => {
         const cursor = Math.min(at, source.length);
@@ -244,7 +282,12 @@ describe("history", () => {
   test("Up and Down walk through lines that begin as typed, and back to it", () => {
     const walk = new HistoryWalk(["bench 1", "sweep", "bench 2", "be"], "be");
     expect([-1, -1, -1, 1, 1, 1].map((by) => walk.step(by as -1 | 1))).toEqual([
-      "bench 2", "bench 1", null, "bench 2", "be", null,
+      "bench 2",
+      "bench 1",
+      null,
+      "bench 2",
+      "be",
+      null,
     ]);
   });
 

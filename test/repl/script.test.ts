@@ -26,7 +26,12 @@ set
 });
 
 test.each([
-  ["set seed 1\n\nset seed x\nset seed 2\n", 3, 2, "line 3: set: --seed: 'x' is not a whole number"],
+  [
+    "set seed 1\n\nset seed x\nset seed 2\n",
+    3,
+    2,
+    "line 3: set: --seed: 'x' is not a whole number",
+  ],
   ["set seed \\\n1\nbenhc\n", 3, 2, "line 3: unknown command 'benhc' (did you mean bench?)"],
   ["!exit 7\nset\n", 1, 7, ""],
   ["set seed 'open\nset\n", 1, 2, "the quote ' has no end"],

@@ -144,10 +144,12 @@ describe("a session", () => {
     await at.prompt();
     const shown = at.screen.all.slice(at.screen.all.findLastIndex((row) => /> bench/.test(row)));
     expect(shown.filter((row) => /\bSIGKILL\b|exit code 137/.test(row))).toHaveLength(1);
+    expect(shown.join("\n")).toMatch(/The last lines of [^]*servebench\.log:\n {2}\| \[/);
     expect(at.screen.lines.at(-1)).toBe("servebench>");
     expect(masked(await at.answer("servers"))).toMatchSnapshot();
-    const done = Number(/done +(\d+)/.exec(await at.answer("results r4"))![1]);
-    expect(done).toBeWithin(1, 100);
+    const [head, done] = (await at.answer("table r4 --columns completed --format csv")).split("\n");
+    expect(head).toBe("completed");
+    expect(Number(done)).toBeWithin(1, 100);
   });
 
   test("asks before it leaves what runs", async () => {
