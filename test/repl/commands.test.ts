@@ -116,7 +116,7 @@ test("what help topics call a line of the session is one", () => {
     .flatMap(({ text }) => text.split("\n"))
     .flatMap((line) => /^ {2}((?!servebench)[a-z]+ \S.*?)(?: {2,}|$)/.exec(line)?.[1] ?? []);
   expect(lines.length).toBeGreaterThan(10);
-  for (const line of lines.filter((one) => !/\\$/.test(one))) {
+  for (const line of lines.filter((one) => !one.endsWith("\\"))) {
     expect(() => session.find(parseLine(line).words[0]!)).not.toThrow();
   }
 });

@@ -40,6 +40,7 @@ const hostile: readonly (readonly [string, RegExp])[] = [
   ["use http://[::bad", /is not an address/],
   [`launch preset:tiny --port ${port}`, /is taken by/],
   ["launch preset:nosuch", /nosuch/],
+  ["launch preset:tiny --contxt-length 5", /did you mean --context-length/],
   ["launch command", /needs the server's command line/],
   ["launch command ./nothing-{port}", /nothing-/],
   ["results --where ((", /--where/],

@@ -21,6 +21,18 @@ const named = (keys: readonly Key[]): string[] =>
     key.kind === "key" ? key.name : key.kind === "paste" ? `<${key.text}>` : key.text,
   );
 
+/** Text that came in pieces is one text. */
+const joined = (keys: readonly Key[]): Key[] => {
+  const all: Key[] = [];
+  for (const key of keys) {
+    const last = all.at(-1);
+    if (last?.kind === "text" && key.kind === "text") {
+      all[all.length - 1] = { kind: "text", text: last.text + key.text };
+    } else all.push(key);
+  }
+  return all;
+};
+
 describe("keys", () => {
   test.each([
     ["abc é🚀", ["abc é🚀"]],
@@ -60,17 +72,6 @@ describe("keys", () => {
     );
     const chunk = fc.oneof(piece.map(bytes), fc.uint8Array({ maxLength: 4 }));
     const input = fc.array(chunk, { maxLength: 12 }).map((list) => Buffer.concat(list));
-    /** Text that came in pieces is one text. */
-    const joined = (keys: readonly Key[]): Key[] => {
-      const all: Key[] = [];
-      for (const key of keys) {
-        const last = all.at(-1);
-        if (last?.kind === "text" && key.kind === "text") {
-          all[all.length - 1] = { kind: "text", text: last.text + key.text };
-        } else all.push(key);
-      }
-      return all;
-    };
     fc.assert(
       fc.property(input, fc.array(fc.nat()), (whole, cuts) => {
         const once = new KeyDecoder();
@@ -89,14 +90,15 @@ describe("keys", () => {
   });
 });
 
+/** Types text and presses keys; gives the text with | at the cursor. */
+function edited(...strokes: string[]): string {
+  const editor = new Editor();
+  const decoder = new KeyDecoder();
+  for (const key of strokes.flatMap((stroke) => decoder.feed(bytes(stroke)))) editor.press(key);
+  return `${editor.text.slice(0, editor.cursor)}|${editor.text.slice(editor.cursor)}`;
+}
+
 describe("the editor", () => {
-  /** Types text and presses keys; gives the text with | at the cursor. */
-  function edited(...strokes: string[]): string {
-    const editor = new Editor();
-    const decoder = new KeyDecoder();
-    for (const key of strokes.flatMap((stroke) => decoder.feed(bytes(stroke)))) editor.press(key);
-    return `${editor.text.slice(0, editor.cursor)}|${editor.text.slice(editor.cursor)}`;
-  }
   const [home, end, left, undo] = ["\x01", "\x05", "\x1b[D", "\x1f"];
 
   test.each([
@@ -237,11 +239,11 @@ describe("completion", () => {
   });
 });
 
-describe("history", () => {
-  const quiet = (line: string): void => {
-    throw new Error(line);
-  };
+const quiet = (line: string): void => {
+  throw new Error(line);
+};
 
+describe("history", () => {
   test("is found again by the next session, each line once, those with a blank before them never", () => {
     const path = join(folder, "kept", "history");
     const first = new History(path, quiet);

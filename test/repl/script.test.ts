@@ -77,14 +77,14 @@ test("jobs of a script are waited for, and the exit code is theirs", async () =>
   expect(code).toBe(1);
 });
 
-describe("at a terminal", () => {
-  const open = (env: Record<string, string>, columns = 80): PlayedSession =>
-    new PlayedSession(home, ["--session", "terminal"], { cwd: folder, env, columns });
-  const leave = async (at: PlayedSession): Promise<void> => {
-    at.type("exit\r");
-    expect(await at.exited()).toBe(0);
-  };
+const open = (env: Record<string, string>, columns = 80): PlayedSession =>
+  new PlayedSession(home, ["--session", "terminal"], { cwd: folder, env, columns });
+const leave = async (at: PlayedSession): Promise<void> => {
+  at.type("exit\r");
+  expect(await at.exited()).toBe(0);
+};
 
+describe("at a terminal", () => {
   test("that cannot move its cursor, lines are read", async () => {
     const at = open({ TERM: "dumb" });
     expect(await at.answer("!echo hello")).toBe("hello");
@@ -103,6 +103,27 @@ describe("at a terminal", () => {
     await coloured.answer("benhc");
     expect(coloured.raw).toContain("\x1b[31m");
     await leave(coloured);
+  });
+
+  test("lines go on, are found again and completed", async () => {
+    const at = open({});
+    await at.prompt();
+    at.type("set seed \\\r");
+    await at.until((lines) => lines.at(-1)!.trim() === ">", "a further line");
+    at.type("11\r");
+    expect(await at.answer("set seed")).toMatch(/seed +11/);
+    at.type("\x12\\");
+    await at.until((lines) => /search '\\'\) set seed/.test(lines.join("\n")), "the found line");
+    at.type("\x05\x7f\x7f12\r");
+    expect(await at.answer("set seed")).toMatch(/seed +12/);
+    at.type("\x1b[A\x1b[A");
+    await at.until((lines) => lines.at(-1)!.endsWith("12"), "the line before");
+    at.type("\x03");
+    at.type("bench --num-p\t7");
+    await at.until((lines) => lines.at(-1)!.endsWith("bench --num-prompts 7"), "the flag");
+    at.type("\x03");
+ther line") ;
+    await leave(at);
   });
 
   test("of 30 columns, everything fits", async () => {
