@@ -122,7 +122,6 @@ describe("at a terminal", () => {
     at.type("bench --num-p\t7");
     await at.until((lines) => lines.at(-1)!.endsWith("bench --num-prompts 7"), "the flag");
     at.type("\x03");
-ther line") ;
     await leave(at);
   });
 
