@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { LiveState } from "../bench/live/state.ts";
 import { liveLines } from "../bench/live/lines.ts";
 import type { Command, CommandIo } from "../commands/command.ts";
+import { parseFlags } from "../commands/flags.ts";
 import { commandHelp } from "../commands/help.ts";
 import { exitCode } from "../exit-code.ts";
 import { Fleet, type FleetServer } from "../launch/index.ts";
@@ -241,7 +242,7 @@ export class Session {
     if (here && background && command.name !== "launch") {
       throw new UsageError("is done in a moment; & is for jobs like bench, and for launch");
     }
-    if (here) return this.#runHere(command, argv, background);
+    if (here) return this.#runHere(command, this.#inThisSession(command, argv), background);
     const all = [...argv, ...this.defaults.wordsFor(command, argv)];
     if (terminalCommands.includes(command.name)) {
       return this.#runProgram([...runtime.selfCommand(), command.name, ...all]);
@@ -254,6 +255,22 @@ export class Session {
     if (!background) return this.watch(job);
     this.say(`[${job.spec.id}] started; fg shows it\n`);
     return exitCode.success;
+  }
+
+  /** Runs are looked for in this session, where labels of others mean something else, unless the line names one. */
+  #inThisSession(command: Command, argv: readonly string[]): readonly string[] {
+    if (this.own.includes(command) || !("run" in command.words)) return argv;
+    const { flags, words } = command;
+    const values = parseFlags(flags, argv, words) as Readonly<Record<string, unknown>>;
+    // delete wants to be told which runs; a session alone would be all of it.
+    const { run, where, session } = values as {
+      run: unknown;
+      where?: unknown[];
+      session?: unknown;
+    };
+    const tells = String(run) !== "" || (where ?? []).length > 0;
+    if (session !== null || (command.name === "delete" && !tells)) return argv;
+    return [...argv, "--session", this.name];
   }
 
   async #runHere(command: Command, argv: readonly string[], background: boolean): Promise<number> {

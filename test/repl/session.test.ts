@@ -28,6 +28,27 @@ const ctrlZ = "\x1a";
 const serverOf = (): number =>
   descendants(at.pid).find(({ command }) => /^\S+ serve /.test(command))!.pid;
 
+/** The same session, opened a second time: leaves the first one's job alone, and ends one of its own by force. */
+async function worksBeside(server: string): Promise<void> {
+  const beside = new PlayedSession(home, ["--session", "night"], { cwd: folder });
+  try {
+    expect(await beside.answer("jobs")).toMatch(/^No jobs\./);
+    expect(await beside.answer("sessions beside")).toBe("This is session beside now.");
+    expect(await beside.answer(`use ${server}`)).toMatch(/ is in use$/);
+    expect(await beside.answer("set")).toMatch(/^Nothing is set\./);
+    await beside.enter(`${long} ${small}`);
+    await beside.shows(/of 5,000 done/);
+    beside.type(ctrlC + ctrlC);
+    await beside.shows(/asked to finish[^]*ended by force[^]*bench cancelled after/);
+    await beside.prompt();
+    expect(beside.screen.all.join("\n")).not.toContain("was still at work");
+    await beside.enter("quit");
+    expect(await beside.exited()).toBe(0);
+  } finally {
+    beside.kill();
+  }
+}
+
 describe("a session", () => {
   beforeAll(() => open("--session", "night"));
 
@@ -92,6 +113,7 @@ describe("a session", () => {
     expect(second).toMatch(/^2 +runs: .* done .*bench --num/);
     expect(await at.answer("fg 7")).toBe("fg: there is no job 7; there are 1, 2");
     expect(await at.answer("jobs &")).toMatch(/^jobs: is done in a moment/);
+    await worksBeside(/http:\S+/.exec(await at.answer("use"))![0]);
     await at.enter("cancel 2");
     await at.shows(
       /\[2\] asked to finish and keep what it has; once more ends it by force[^]*\[2\] kept as r2[^]*\[2\] cancelled after .* s \(exit code 130\): bench/,
