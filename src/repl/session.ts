@@ -261,14 +261,13 @@ export class Session {
   #inThisSession(command: Command, argv: readonly string[]): readonly string[] {
     if (this.own.includes(command) || !("run" in command.words)) return argv;
     const { flags, words } = command;
-    const values = parseFlags(flags, argv, words) as Readonly<Record<string, unknown>>;
-    // delete wants to be told which runs; a session alone would be all of it.
-    const { run, where, session } = values as {
-      run: unknown;
-      where?: unknown[];
-      session?: unknown;
+    const { run, where, session } = parseFlags(flags, argv, words) as {
+      readonly run: string | readonly string[] | null;
+      readonly where?: readonly string[];
+      readonly session?: string | null;
     };
-    const tells = String(run) !== "" || (where ?? []).length > 0;
+    // delete wants to be told which runs; the session alone would be all of them.
+    const tells = (run?.length ?? 0) + (where?.length ?? 0) > 0;
     if (session !== null || (command.name === "delete" && !tells)) return argv;
     return [...argv, "--session", this.name];
   }

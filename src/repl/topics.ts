@@ -69,6 +69,7 @@ its jobs' files are kept in the data folder: $SERVEBENCH_HOME, else
 ~/.local/share/servebench.
   servebench --session NAME     opens it again, with results and settings
   sessions                      lists them; sessions NAME changes to one
+  results r1 tuning/r1          r1 is of this session; the other one of tuning
 Servers and jobs end with the session. What a job had measured when its session
 was killed is kept at the next opening.`,
   },

@@ -137,6 +137,10 @@ describe("a session", () => {
     const columns = "system,request_rate,random_input_len";
     const [listed] = (await at.answer(`results --columns ${columns}`)).split("\n\n");
     expect(masked(listed!)).toMatchSnapshot();
+    // Another session, used later, has an r1 of its own.
+    expect(await at.answer("sessions")).toMatch(/beside/);
+    expect(await at.answer("results r1 --columns system")).toContain("servebench");
+    expect(await at.answer("delete --yes")).toMatch(/^delete: say which/);
     expect(masked(await at.answer("results r1 r2 r3 --diff r1"))).toMatch(/Changes are from r1/);
     expect(await at.answer("results r9")).toMatch(/r9/);
     expect(await at.answer(`table r1 r3 --columns ${columns} --format markdown`)).toMatchSnapshot();
