@@ -1,9 +1,14 @@
 /** Carries out a sweep: each cell of a grid as a run with a result line of its own, or a search in each cell. */
 import { exitCode, type ExitCode } from "../../exit-code.ts";
-import { type LoadedServer, openServer, runAndKeep, type ServerChoice } from "../loaded-server.ts";
+import {
+  type LoadedServer,
+  openServer,
+  runAndKeep,
+  type ServerChoice,
+  serverText,
+} from "../loaded-server.ts";
 import type { BenchOptions } from "../options.ts";
 import { clientMachine } from "../report/client-machine.ts";
-import { serverText } from "../reproduce/plan.ts";
 import { besideOutput, type Ledger, readLedger } from "../results/ledger.ts";
 import type { Fields } from "../results/lines.ts";
 import { inOrder, type SavedRecord } from "../results/records.ts";
