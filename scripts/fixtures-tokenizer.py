@@ -184,6 +184,9 @@ def variants():
     added.add_special_tokens([AddedToken("<a>"), AddedToken("<a><b>"), AddedToken("word", single_word=True)])
     added.add_tokens([AddedToken("É", normalized=True), AddedToken("abc", normalized=True), AddedToken("a b", normalized=False), AddedToken("  ", normalized=False)])
     yield "added tokens", added
+    rewrites = [normalizers.NFKD(), normalizers.Strip(), normalizers.Replace(Regex(r"\s+"), "$& "), normalizers.Lowercase(), normalizers.Prepend("é")]
+    yield "normalized", trained(models.BPE(), byte_level(), normalizers.Sequence(rewrites), alphabet=alphabet)
+    yield "stripped right", trained(models.BPE(), byte_level(), normalizers.Strip(left=False), alphabet=alphabet)
     cl100k = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
     yield "cl100k", trained(models.BPE(ignore_merges=True), byte_level(split(cl100k)), alphabet=alphabet)
     o200k = (
@@ -226,6 +229,7 @@ VARIANT_TEXTS = [
     "x <L> y", "x  <R>  y", "x \u0085<LR>\u3000 y", "<a><b>", "<a><a><b>", "<a> <b", "word", "words sword a word, word", "_word -word éword wordé", "É é E\u0301 e\u0301",
     "ABC abc aBcd", "a b  a  b", "<L><R>  <L>", "<s>x</s>", " <s> x", "x<s>y z", "<unk>", "<0x41>", "▁▁ ▁x", "A\u1e9eB", "\ufeff\u0085\xa0",
     "'S'll'RE'ſ'x don'T", "HTTPServer camelCase ÀÉx", "\u0295a ʕ", "中文abc漢字123", "１２３ 12345", "\x00\x01", "日本語です。「はい」", "a\r\nb\n\n\nc/\n/",
+    "ΟΔΟΣ İ", "\ufeff a \ufeff", "\u0085 a\ufeff \u0085b \u0085",
 ]
 
 

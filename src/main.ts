@@ -27,7 +27,7 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
     io.stderr(`the commands are ${names.join(", ")}\n`);
     return exitCode.usage;
   }
-  if (rest.includes("--help") || rest.includes("-h")) {
+  if (rest.includes("--help") || rest.includes("-h") || rest[0] === "help") {
     io.stdout(commandHelp(command));
     return exitCode.success;
   }

@@ -2,9 +2,7 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { UserError, UsageError } from "../user-error.ts";
-import { backendOf } from "./backends/index.ts";
 import type { Backend } from "./backends/index.ts";
-import type { Dataset } from "./datasets/index.ts";
 import { checkLoadShape } from "./load-shape.ts";
 import type { BenchOptions } from "./options.ts";
 
@@ -30,7 +28,7 @@ function checkPrompts(options: BenchOptions, backend: Backend): void {
   const { datasetName, backend: name, applyChatTemplate } = options;
   if (!backend.takesIds && datasetName === "random-ids") {
     throw new UsageError(
-      `--dataset-name: random-ids sends token ids, which the ${name} backend does not take; use random.`,
+      `--dataset-name: random-ids sends token ids, which the ${name} backend does not take; use random-exact.`,
     );
   }
   if (applyChatTemplate && backend.path.endsWith("/chat/completions")) {
@@ -59,16 +57,4 @@ export function checkWritable(flag: string, path: string): void {
   if (exists && statSync(path).isDirectory()) {
     throw new UserError(`${flag}: '${path}' is a folder; expected a file.`);
   }
-}
-
-/** A file of one's own may hold ids. @throws UserError */
-export function checkIds(
-  { requests, source }: Dataset,
-  { backend, applyChatTemplate }: BenchOptions,
-): void {
-  if (!requests.some(({ prompt }) => typeof prompt !== "string")) return;
-  if (applyChatTemplate)
-    throw new UserError(`--apply-chat-template needs text; ${source} has token ids.`);
-  if (backendOf[backend].takesIds) return;
-  throw new UserError(`${source} has token ids, which the ${backend} backend does not take.`);
 }

@@ -3,12 +3,13 @@
  * them go. Tokenizing would compete with the measurement, so it waits for the end of the run, unless records are to be
  * written or the texts become too many to keep.
  */
+import { runtime } from "../runtime/index.ts";
 import type { Measurements } from "./measurements.ts";
 import { recordLine, type RecordsFile, type RunLabel } from "./report/records.ts";
 import type { RequestRecord } from "./request.ts";
 
-/** What may wait to be tokenized; about twice as many bytes. */
-const waitingMax = 32_000_000;
+/** What may wait to be tokenized, and be left behind before it is collected; about twice as many bytes. */
+const waitingMax = 16_000_000;
 /** While records are written, the thread is taken for at most `turnMs` at a time, a fifth of the time. */
 const turnMs = 4;
 const periodMs = 20;
@@ -28,6 +29,8 @@ export class Intake {
   #waiting: RequestRecord[] = [];
   #next = 0;
   #size = 0;
+  /** Of what has been let go and not been collected for certain. */
+  #left = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -62,7 +65,13 @@ export class Intake {
 
   #settleNext(): void {
     const record = this.#waiting[this.#next++]!;
-    this.#size -= sizeOf(record);
+    const size = sizeOf(record);
+    this.#size -= size;
+    this.#left += size;
+    if (this.#left > waitingMax) {
+      this.#left = 0;
+      runtime.collectGarbage();
+    }
     if (2 * this.#next > this.#waiting.length) {
       this.#waiting = this.#waiting.slice(this.#next);
       this.#next = 0;
@@ -70,7 +79,9 @@ export class Intake {
     const { measurements, countTokens, records } = this.#options;
     const retokenized = countTokens(record.text);
     measurements.add(record, retokenized);
-    records?.file.add(recordLine(record, retokenized, records.label));
+    if (!records) return;
+    const status = measurements.outcome(record.index);
+    records.file.add(recordLine(record, retokenized, status, records.label));
   }
 }
 

@@ -7,9 +7,8 @@ import type { BenchOptions } from "./options.ts";
 import { float, floatRepr } from "./python-values.ts";
 import type { PythonValue } from "./python-values.ts";
 import type { NumpyRandom } from "./random/numpy.ts";
-import type { BenchRequest } from "./request.ts";
 import { onceEach, roundAndRound } from "./schedule.ts";
-import type { Schedule, Write } from "./schedule.ts";
+import type { PreparedRequest, Schedule } from "./schedule.ts";
 
 /** @throws UsageError that names the flags that do not go together. */
 export function checkLoadShape(options: BenchOptions): void {
@@ -50,21 +49,20 @@ export function arrivalsOf(options: BenchOptions, rate: RequestRate): Arrivals {
   return { rate, burstiness, ramp };
 }
 
-/** `renewed` gives a request of the data set as new to the server; each round of `--duration` but the first needs them. */
+/** `request` gives a request of the data set; those of a later round of `--duration` are to be new to the server. */
 export function scheduleOf(
   options: BenchOptions,
   rate: RequestRate,
-  requests: readonly BenchRequest[],
-  write: Write<BenchRequest>,
   numpy: NumpyRandom,
-  renewed: (index: number, round: number) => BenchRequest,
+  requests: number,
+  request: (index: number, round: number) => PreparedRequest,
 ): Schedule {
   const arrivals = arrivalsOf(options, rate);
   const draws = { gaps: numpy, random: seedrandom(`arrivals ${options.seed}`) };
   if (options.duration === null) {
-    return onceEach(requests, countedTimes(arrivals, requests.length, draws), write);
+    return onceEach(countedTimes(arrivals, requests, draws), (index) => request(index, 0));
   }
-  return roundAndRound(requests, timesWithin(arrivals, options.duration, draws), write, renewed);
+  return roundAndRound(requests, timesWithin(arrivals, options.duration, draws), request);
 }
 
 /** What the result line says of a shape that bench_serving does not have; nothing where it is bench_serving's. */

@@ -11,6 +11,7 @@ import {
 import { runtime } from "../runtime/index.ts";
 import { UserError } from "../user-error.ts";
 import { commandLine, shellWord } from "./command-line.ts";
+import type { Measurements } from "./measurements.ts";
 import type { BenchOptions } from "./options.ts";
 import { appendLine } from "./report/jsonl.ts";
 import { besideOutput } from "./results/ledger.ts";
@@ -124,27 +125,27 @@ async function onFreePort(server: Exclude<ServerChoice, { kind: "running" }>) {
 
 /**
  * Does one run. The line of a run that was interrupted, or met a dying server, goes beside the others, not among them.
- * @param more Further fields of the line, found from the run.
+ * @param more Further fields of the line.
  * @returns The run; null if it did not come to its end.
  */
 export async function runAndKeep(
   server: LoadedServer,
   options: BenchOptions,
   outputFile: string,
-  more: (run: BenchRun) => object = () => ({}),
+  more: (measurements: Measurements) => object = () => ({}),
 ): Promise<BenchRun | null> {
   let kept: BenchRun | null = null;
-  const keepLine = async (line: string, run: BenchRun): Promise<void> => {
+  const keepLine: BenchIo["keepLine"] = async (line, run, measurements) => {
     const { facts, metrics } = run;
     const whole =
       !facts.interrupted &&
       metrics.completed > 0 &&
       (metrics.completed === facts.planned || (await server.crash()) === null);
     const file = whole ? outputFile : besideOutput(outputFile, ".incomplete.jsonl");
-    appendLine(file, withFields(line, more(run)));
+    appendLine(file, withFields(line, more(measurements)));
     if (whole) kept = run;
   };
-  const io = { ...server.io, keepLine, keepRecords: server.io.keepRecords ?? false };
+  const io = { ...server.io, keepLine };
   await runBench({ ...options, baseUrl: server.baseUrl, outputFile }, io);
   return kept;
 }

@@ -1,4 +1,5 @@
 /** A load, with what its requests leave behind taken in as they end. */
+import { runtime } from "../runtime/index.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Intake } from "./intake.ts";
 import { runLoad, type LoadPlan, type LoadResult } from "./load.ts";
@@ -39,6 +40,8 @@ export async function measure(
     records: recordsFile && { file: recordsFile, label },
     keep,
   });
+  // What making the prompts left behind is not to be cleared away while latencies run, nor the run's while figures are made.
+  runtime.collectGarbage();
   const progress = new Progress(count, screen, !options.disableTqdm);
   const result = await runLoad({
     ...plan,
@@ -50,5 +53,7 @@ export async function measure(
     },
   });
   progress.close();
-  return { ...result, measurements, records: intake.finish() };
+  const records = intake.finish();
+  runtime.collectGarbage();
+  return { ...result, measurements, records };
 }

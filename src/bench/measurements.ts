@@ -1,8 +1,9 @@
 /**
  * What is kept of a run: a few numbers a request in columns, by index, and the gaps between tokens. Texts are not kept.
- * A million requests take 69 MB and their gaps at most 256 MB: the gaps beyond that are counted in a histogram.
+ * A million requests take 77 MB and their gaps at most 256 MB: the gaps beyond that are counted in a histogram.
+ * compare and report read records back into the same columns.
  */
-import { statusOf, type Failure, type RequestRecord } from "./request.ts";
+import type { Failure, RequestRecord } from "./request.ts";
 import { Histogram, histogramError } from "./statistics/histogram.ts";
 import { Samples } from "./statistics/samples.ts";
 
@@ -10,8 +11,25 @@ import { Samples } from "./statistics/samples.ts";
 const gapsKeptMax = 1 << 24;
 
 /** By place in this list: what the column `outcome` holds. */
-const outcomes = ["not ended", "ok", "short output", "failed", "incomplete"] as const;
+export const outcomes = ["not ended", "ok", "short output", "failed", "incomplete"] as const;
 export type Outcome = (typeof outcomes)[number];
+
+/** What of a request is kept, or decides how it is judged. */
+export type MeasuredRequest = Pick<
+  RequestRecord,
+  | "index"
+  | "promptLen"
+  | "outputLen"
+  | "scheduledS"
+  | "readyS"
+  | "sentS"
+  | "ttftS"
+  | "latencyS"
+  | "endedS"
+  | "itlsS"
+  | "usage"
+  | "failure"
+>;
 
 export interface MeasurementOptions {
   /** The time to the first token counts as a gap too (bench_serving up to 0.2.11). */
@@ -67,6 +85,8 @@ function emptyColumns(length: number): Columns {
   };
 }
 
+const none = new Float64Array();
+
 interface Sized {
   readonly byteLength: number;
 }
@@ -98,9 +118,13 @@ export class Measurements {
     return this.#columns;
   }
 
-  /** Takes a request that has ended; `retokenized` is the length of its text in tokens. */
-  add(record: RequestRecord, retokenized: number): void {
-    const { index: i, itlsS, failure } = record;
+  /**
+   * Takes a request that has ended.
+   * @param retokenized The length of its text in tokens.
+   * @param judged Its outcome, where that is known from before.
+   */
+  add(record: MeasuredRequest, retokenized: number, judged?: Outcome): void {
+    const { index: i, failure } = record;
     if (i >= this.#length) this.#growTo(Math.max(i + 1, 2 * this.#length));
     const c = this.#columns;
     c.scheduledS[i] = record.scheduledS;
@@ -115,10 +139,11 @@ export class Measurements {
     c.reported[i] = record.usage?.completionTokens ?? -1;
     c.retokenized[i] = retokenized;
     c.events[i] = this.#eventsOf(record);
-    c.outcome[i] = outcomes.indexOf(this.#judge(record));
+    const outcome = judged ?? this.#judge(record);
+    c.outcome[i] = outcomes.indexOf(outcome);
     this.#ended++;
     if (failure) this.#countFailure(failure);
-    else this.#keepGaps(i, itlsS);
+    if (outcome === "ok" || outcome === "short output") this.#keepGaps(i, record.itlsS);
   }
 
   /** Requests that have ended. */
@@ -127,18 +152,18 @@ export class Measurements {
   }
 
   outcome(index: number): Outcome {
-    return outcomes[this.#columns.outcome[index]!]!;
+    return outcomes[this.#columns.outcome[index] ?? 0]!;
   }
 
-  /** Indices of requests with one of these outcomes, in order of sending. */
+  /** Indices of requests with one of these outcomes, in order of sending; of all that have ended if none is named. */
   indices(...wanted: readonly Outcome[]): Int32Array {
-    const codes = wanted.map((outcome) => outcomes.indexOf(outcome));
-    const found = new Int32Array(this.#length);
+    const named = wanted.length > 0 ? wanted : outcomes.slice(1);
+    const isWanted = outcomes.map((outcome) => named.includes(outcome));
+    const { outcome } = this.#columns;
+    const found = new Int32Array(outcome.reduce((sum, code) => sum + Number(isWanted[code]), 0));
     let count = 0;
-    this.#columns.outcome.forEach((code, i) => {
-      if (codes.includes(code)) found[count++] = i;
-    });
-    return found.slice(0, count);
+    for (let i = 0; count < found.length; i++) if (isWanted[outcome[i]!]) found[count++] = i;
+    return found;
   }
 
   /**
@@ -148,8 +173,7 @@ export class Measurements {
   tokens(index: number): number {
     const { reported, retokenized, events, outputLen } = this.#columns;
     if (reported[index]! >= 0) return reported[index]!;
-    const oneEach = this.options.exactOutput && events[index] === outputLen[index];
-    return oneEach ? outputLen[index]! : retokenized[index]!;
+    return events[index] === outputLen[index] ? outputLen[index]! : retokenized[index]!;
   }
 
   /** Gaps between events of bench_serving's rule that a request has. */
@@ -169,14 +193,19 @@ export class Measurements {
 
   /** The gaps of a success; valid until the next is added. Empty where they went to the histogram. */
   gapsOf(index: number): Float64Array {
-    const from = this.#columns.gapsFrom[index]!;
-    if (this.#histogram) return new Float64Array();
-    return this.#gaps.values().subarray(from, from + this.gapCount(index));
+    return this.#gapsFrom(index, 0);
   }
 
   /** The gaps between events alone: without the time to the first, where that counts as a gap. */
   ownGapsOf(index: number): Float64Array {
-    return this.gapsOf(index).subarray(this.options.gapBeforeFirst ? 1 : 0);
+    return this.#gapsFrom(index, this.options.gapBeforeFirst ? 1 : 0);
+  }
+
+  #gapsFrom(index: number, first: number): Float64Array {
+    const count = this.gapCount(index);
+    if (this.#histogram || count <= first) return none;
+    const from = this.#columns.gapsFrom[index]!;
+    return this.#gaps.values(from + first, from + count);
   }
 
   /** Of all that grows with the run. */
@@ -194,15 +223,15 @@ export class Measurements {
     this.#length = length;
   }
 
-  #eventsOf({ ttftS, itlsS }: RequestRecord): number {
+  #eventsOf({ ttftS, itlsS }: MeasuredRequest): number {
     if (ttftS === 0) return 0;
     return itlsS.length + (this.options.gapBeforeFirst ? 0 : 1);
   }
 
-  #judge(record: RequestRecord): Outcome {
-    const status = statusOf(record);
-    if (status !== "ok" || !this.options.exactOutput) return status;
-    return this.#isShort(record.index) ? "short output" : "ok";
+  #judge(record: MeasuredRequest): Outcome {
+    const { failure, index } = record;
+    if (failure) return failure.class === "interrupted" ? "incomplete" : "failed";
+    return this.options.exactOutput && this.#isShort(index) ? "short output" : "ok";
   }
 
   /**

@@ -10,6 +10,7 @@ import {
   percentileOfSorted,
   standardDeviation,
 } from "./statistics.ts";
+import { valuesOf } from "./statistics/values.ts";
 
 /** Milliseconds. */
 export interface LatencyFigures {
@@ -57,9 +58,7 @@ export function computeMetrics(m: Measurements, durationS: number): Metrics {
     outputThroughput: totalOutput / durationS,
     outputThroughputRetokenized: totalOutputRetokenized / durationS,
     ttft: latencyFigures(pick(m.columns.ttftS, done)),
-    tpot: latencyFigures(
-      Float64Array.from(many, (i) => timePerOutputToken(m, i, m.columns.outputLen[i]!)),
-    ),
+    tpot: latencyFigures(valuesOf(many, (i) => timePerOutputToken(m, i, m.columns.outputLen[i]!))),
     itl: m.histogram ? histogramFigures(m.histogram) : latencyFigures(allGaps(m, done)),
     meanE2eLatencyMs: mean(latenciesS) * 1000,
     medianE2eLatencyMs: median(latenciesS) * 1000,
@@ -67,7 +66,7 @@ export function computeMetrics(m: Measurements, durationS: number): Metrics {
 }
 
 const pick = (column: Float64Array, indices: Int32Array): Float64Array =>
-  Float64Array.from(indices, (i) => column[i]!);
+  valuesOf(indices, (i) => column[i]!);
 
 /** Seconds a token after the first, of a reply of `tokens`. */
 export function timePerOutputToken(m: Measurements, index: number, tokens: number): number {
@@ -122,7 +121,7 @@ export interface LoadFigures {
 }
 
 export function computeLoadFigures(m: Measurements): LoadFigures {
-  const ended = m.indices("ok", "short output", "failed", "incomplete");
+  const ended = m.indices();
   const done = m.indices("ok", "short output");
   const lagsMs = sendLagsMs(m, ended);
   const first = ended.length > 0 ? m.columns.sentS[ended[0]!]! : NaN;
@@ -143,7 +142,7 @@ export function computeLoadFigures(m: Measurements): LoadFigures {
 
 /** A send is never early; rounding may say so. */
 function sendLagsMs(m: Measurements, indices: Int32Array): Float64Array {
-  return Float64Array.from(
+  return valuesOf(
     indices,
     (i) => Math.max(0, m.columns.sentS[i]! - m.columns.scheduledS[i]!) * 1000,
   );

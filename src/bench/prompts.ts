@@ -6,7 +6,7 @@ import { tokenFlag } from "../tokenizer/tokenizer.ts";
 import { UserError } from "../user-error.ts";
 import type { Dataset } from "./datasets/index.ts";
 import type { BenchOptions } from "./options.ts";
-import type { BenchRequest } from "./request.ts";
+import type { BenchRequest, Prompt } from "./request.ts";
 
 /** Ids of a prompt that a salt takes the place of: enough that two salts differ in them. */
 const saltIds = 4;
@@ -14,50 +14,79 @@ const saltIds = 4;
 /** Characters of a prompt that are encoded to see what a salt adds: further on nothing changes. */
 const headLength = 256;
 
+/** A number and a blank. */
+const saltText = (mark: string): string => `${seedrandom(mark).int32() >>> 0} `;
+
 export class Prompts {
   readonly count: number;
+  /** Tokens of the prompts of round 0, those of a salt or a template included. */
+  readonly promptLens: Int32Array;
   readonly #dataset: Dataset;
   readonly #tokenizer: Tokenizer;
   readonly #salt: string | null;
   readonly #applyChatTemplate: boolean;
 
-  /** @throws UserError */
+  /** Tokenizes salts and templated prompts. @throws UserError, also where the chat template refuses a prompt. */
   constructor(dataset: Dataset, tokenizer: Tokenizer, options: BenchOptions) {
     if (options.applyChatTemplate && !tokenizer.hasChatTemplate) {
       throw new UserError(
         "--apply-chat-template: the tokenizer has no chat template; name another with --tokenizer.",
       );
     }
-    this.count = dataset.requests.length;
     this.#dataset = dataset;
     this.#tokenizer = tokenizer;
     this.#salt = options.salt === "random" ? randomBytes(8).toString("hex") : options.salt;
     this.#applyChatTemplate = options.applyChatTemplate;
+    this.count = dataset.promptLens.length;
+    const asMade = this.#salt === null && !options.applyChatTemplate;
+    this.promptLens = asMade
+      ? dataset.promptLens
+      : dataset.promptLens.map((_, index) => this.#promptLen(index, 0));
   }
 
   /**
    * Request `index` of the data set. Those of round 0 are as it made them unless a salt is asked for; no later round
-   * is like another. @throws UserError where the chat template refuses.
+   * is like another.
    */
   request(index: number, round: number): BenchRequest {
-    const request = this.#dataset.requests[index]!;
-    const salted =
-      round === 0 && this.#salt === null ? request : this.#salted(request, index, round);
-    return this.#applyChatTemplate ? this.#templated(salted) : salted;
+    return {
+      prompt: this.#prompt(index, round),
+      promptLen: round === 0 ? this.promptLens[index]! : this.#promptLen(index, round),
+      outputLen: this.#dataset.outputLens[index]!,
+    };
   }
 
-  #salted(request: BenchRequest, index: number, round: number): BenchRequest {
+  /** What tells the prompt from those of other rounds; null: nothing does. */
+  #mark(index: number, round: number): string | null {
+    if (round === 0 && this.#salt === null) return null;
     const run = `${this.#salt ?? ""} ${round}`;
     // Prompts that share a beginning go on sharing it.
-    const mark = this.#dataset.sharesPrefixes ? run : `${run} ${index}`;
-    if (this.#dataset.renew) return this.#dataset.renew(request, mark);
-    const { prompt } = request;
-    if (typeof prompt !== "string") return { ...request, prompt: this.#saltedIds(prompt, mark) };
-    const salt = `${seedrandom(mark).int32() >>> 0} `;
+    return this.#dataset.sharesPrefixes ? run : `${run} ${index}`;
+  }
+
+  #prompt(index: number, round: number): Prompt {
+    const made = this.#dataset.prompt(index);
+    const mark = this.#mark(index, round);
+    const prompt = mark === null ? made : this.#salted(index, made, mark);
+    return this.#applyChatTemplate ? this.#templated(prompt) : prompt;
+  }
+
+  #salted(index: number, made: Prompt, mark: string): Prompt {
+    const { renew, promptLens } = this.#dataset;
+    if (renew) return renew(promptLens[index]!, mark);
+    return typeof made === "string" ? saltText(mark) + made : this.#saltedIds(made, mark);
+  }
+
+  #promptLen(index: number, round: number): number {
+    const encoded = (text: string): number => this.#tokenizer.encode(text).length;
+    if (this.#applyChatTemplate) return encoded(this.#prompt(index, round) as string);
+    const { prompt, promptLens, renew } = this.#dataset;
+    const made = prompt(index);
+    const mark = this.#mark(index, round);
+    if (mark === null || renew || typeof made !== "string") return promptLens[index]!;
     // The recorded length need not be the measured one (of `random` it is not), so it grows by the difference.
-    const head = prompt.slice(0, headLength).toWellFormed();
-    const grown = this.#tokenizer.encode(salt + head).length - this.#tokenizer.encode(head).length;
-    return { ...request, prompt: salt + prompt, promptLen: request.promptLen + grown };
+    const head = made.slice(0, headLength).toWellFormed();
+    return promptLens[index]! + encoded(saltText(mark) + head) - encoded(head);
   }
 
   #saltedIds(ids: readonly number[], mark: string): readonly number[] {
@@ -73,14 +102,12 @@ export class Prompts {
     }
   }
 
-  /** As a user's message. The server puts the first token in front itself, so it is left out here. */
-  #templated(request: BenchRequest): BenchRequest {
-    if (typeof request.prompt !== "string") return request;
-    const rendered = this.#render(request.prompt);
+  /** As a user's message; text, since none else gets here. The server puts the first token in front itself. */
+  #templated(prompt: Prompt): string {
+    const rendered = this.#render(prompt as string);
     const { bosId } = this.#tokenizer;
     const bos = bosId === null ? "" : this.#tokenizer.decode([bosId], { skipSpecialTokens: false });
-    const prompt = bos !== "" && rendered.startsWith(bos) ? rendered.slice(bos.length) : rendered;
-    return { ...request, prompt, promptLen: this.#tokenizer.encode(prompt).length };
+    return bos !== "" && rendered.startsWith(bos) ? rendered.slice(bos.length) : rendered;
   }
 
   #render(content: string): string {

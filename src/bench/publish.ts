@@ -41,14 +41,15 @@ export async function publishRun(
   io.stdout(shapeTable([...loadShapeRows(options), ...serverRows(server)]));
   io.stdout(analysisTable(analysis) + percentilesTable(measurements, options));
   const line = resultLineOf(to, run, before);
-  if (io.keepLine) await io.keepLine(line, run);
+  if (io.keepLine) await io.keepLine(line, run, measurements);
   else writeLine(to, line);
   if (options.saveResult) saveVllm(to, run, measurements);
 }
 
 /** What the runs at one rate say together; nothing of a single one. */
 export function publishRuns({ io }: Publisher, runs: readonly BenchRun[]): void {
-  if (runs.length > 1) io.stdout(acrossRunsTable(runs.length, acrossRuns(runs)));
+  const valid = runs.filter(({ analysis }) => analysis.client.invalid.length === 0).length;
+  if (runs.length > 1) io.stdout(acrossRunsTable(runs.length, valid, acrossRuns(runs)));
 }
 
 function resultLineOf(

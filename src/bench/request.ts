@@ -1,13 +1,18 @@
 /** What is sent, and what became of it. */
 
-/** One request of a data set. */
-export interface BenchRequest {
-  /** Text, or token ids where the data set fixes the length exactly. */
-  readonly prompt: string | readonly number[];
-  /** Tokens of the prompt as counted when the set was made. */
+/** Text, or token ids where the data set fixes the length exactly. */
+export type Prompt = string | readonly number[];
+
+export interface TokenLengths {
+  /** Tokens of the prompt as counted when it was made. */
   readonly promptLen: number;
   /** Tokens asked for. */
   readonly outputLen: number;
+}
+
+/** One request of a data set. */
+export interface BenchRequest extends TokenLengths {
+  readonly prompt: Prompt;
 }
 
 export type FailureClass =
@@ -28,14 +33,6 @@ export interface Failure {
 export const failureText = ({ class: name, message }: Failure): string =>
   message === "" ? name : `${name}, ${message}`;
 
-/** What became of a request: a reply, none or a bad one, or given up by us before it had ended. */
-export type RequestStatus = "ok" | "failed" | "incomplete";
-
-export function statusOf({ failure }: Pick<RequestRecord, "failure">): RequestStatus {
-  if (failure === null) return "ok";
-  return failure.class === "interrupted" ? "incomplete" : "failed";
-}
-
 /** Token counts that the server itself reported. */
 export interface Usage {
   readonly promptTokens: number | null;
@@ -43,11 +40,8 @@ export interface Usage {
 }
 
 /** The life of one request. Seconds; the first three times from the start of the run, the others from the send. */
-export interface RequestRecord {
+export interface RequestRecord extends TokenLengths {
   readonly index: number;
-  readonly promptLen: number;
-  /** Tokens asked for. */
-  readonly outputLen: number;
   readonly scheduledS: number;
   /** It could be sent: it was due, and under --max-concurrency there was a place for it. */
   readonly readyS: number;

@@ -5,7 +5,7 @@ import { parseRateRange } from "./arrivals.ts";
 import type { RequestRate } from "./arrivals.ts";
 import { backendOf } from "./backends/index.ts";
 import type { Backend } from "./backends/index.ts";
-import { checkIds, checkOptions, checkWritable } from "./checks.ts";
+import { checkOptions, checkWritable } from "./checks.ts";
 import { conversationsPath } from "./datasets/conversations.ts";
 import type { HubFile } from "./datasets/conversations.ts";
 import { buildDataset } from "./datasets/index.ts";
@@ -29,7 +29,7 @@ import { RecordsFile } from "./report/records.ts";
 import type { Range, RunFacts } from "./report/table.ts";
 import { Prompts } from "./prompts.ts";
 import type { BenchRequest, RequestRecord } from "./request.ts";
-import type { Write } from "./schedule.ts";
+import type { PreparedRequest } from "./schedule.ts";
 import { cacheNote } from "./server-figures/cache-note.ts";
 import type { ServerFigures } from "./server-figures/figures.ts";
 import { ServerWatch } from "./server-figures/watch.ts";
@@ -54,7 +54,7 @@ export interface BenchIo {
   /** Keeps the records of all requests whole in the outcome, which is not meant for long runs. */
   readonly keepRecords?: boolean;
   /** Takes a run's result line; without it the line is appended to the output file. */
-  readonly keepLine?: (line: string, run: BenchRun) => Promise<void>;
+  readonly keepLine?: (line: string, run: BenchRun, measurements: Measurements) => Promise<void>;
 }
 
 /** One rate's results. */
@@ -87,10 +87,8 @@ interface Bench {
   readonly target: Target;
   readonly tokenizer: Tokenizer;
   readonly dataset: Dataset;
-  readonly requests: readonly BenchRequest[];
-  /** A request of the data set as new to the server. */
-  readonly renewed: (index: number, round: number) => BenchRequest;
-  readonly write: Write<BenchRequest>;
+  readonly prompts: Prompts;
+  readonly write: (request: BenchRequest) => PreparedRequest;
   readonly numpy: NumpyRandom;
   readonly publisher: Publisher;
   readonly recordsFile: RecordsFile | null;
@@ -143,19 +141,20 @@ async function prepare(options: BenchOptions, io: BenchIo): Promise<Bench> {
   const datasetPath = await conversationsPath(options, io.fetchDataset);
   const found = { ...options, datasetPath };
   const dataset = buildDataset({ options: found, tokenizer, python, numpy, note });
-  if (dataset.requests.length === 0) {
+  const prompts = new Prompts(dataset, tokenizer, options);
+  if (prompts.count === 0) {
     throw new UserError(`The data set (${dataset.source}) gives no request; nothing to send.`);
   }
-  checkIds(dataset, options);
-  const prompts = new Prompts(dataset, tokenizer, options);
   const write = requestWriter(target, backend, model, options);
-  const requests = dataset.requests.map((_, index) => prompts.request(index, 0));
-  const renewed = (index: number, round: number) => prompts.request(index, round);
-  if (options.datasetName !== "sharegpt") io.stdout(tokenTotals(requests));
+  if (options.datasetName !== "sharegpt") {
+    io.stdout(
+      `#Input tokens: ${sum(prompts.promptLens)}\n#Output tokens: ${sum(dataset.outputLens)}\n`,
+    );
+  }
   const recordsFile =
     options.recordsFile === null ? null : new RecordsFile(options.recordsFile, note);
   const publisher = { options, io, model, outputFile, unwritten: 0 };
-  const made = { tokenizer, dataset, requests, renewed, write, numpy };
+  const made = { tokenizer, dataset, prompts, write, numpy };
   return { options, io, backend, target, ...made, publisher, recordsFile, runs: 0 };
 }
 
@@ -176,11 +175,7 @@ async function loadTokenizer(name: string, io: BenchIo): Promise<Tokenizer> {
   }
 }
 
-function tokenTotals(requests: readonly BenchRequest[]): string {
-  const input = requests.reduce((sum, { promptLen }) => sum + promptLen, 0);
-  const output = requests.reduce((sum, { outputLen }) => sum + outputLen, 0);
-  return `#Input tokens: ${input}\n#Output tokens: ${output}\n`;
-}
+const sum = (lengths: Int32Array): number => lengths.reduce((total, length) => total + length, 0);
 
 /** All runs at a rate, as far as they went. */
 async function runRate(bench: Bench, rate: RequestRate): Promise<readonly BenchRun[]> {
@@ -198,20 +193,12 @@ async function runRate(bench: Bench, rate: RequestRate): Promise<readonly BenchR
   return runs;
 }
 
-/** Rounds of one run that are kept apart from those of the next. */
-const roundsOfRun = 1_000_000;
-
 /** The same in every run, as in bench_serving; but what is to be new to the server is new to it in each. */
-function promptsOfRun({
-  options,
-  requests,
-  renewed,
-  runs,
-}: Bench): Pick<Bench, "requests" | "renewed"> {
-  const ofRun = (index: number, round: number) => renewed(index, runs * roundsOfRun + round);
-  const isNew = options.salt === "random" && runs > 0;
-  return { requests: isNew ? requests.map((_, i) => ofRun(i, 0)) : requests, renewed: ofRun };
-}
+const promptsOfRun = ({ options, dataset, tokenizer, prompts, runs }: Bench): Prompts =>
+  options.salt === "random" && runs > 0 ? new Prompts(dataset, tokenizer, options) : prompts;
+
+/** Later rounds of one run that are kept apart from those of the next. */
+const roundsOfRun = 1_000_000;
 
 /** A run, and what it measured of each request, which is not kept for longer than it is needed. */
 interface Ran {
@@ -221,12 +208,15 @@ interface Ran {
 
 /** null: interrupted before the measurement began. */
 async function runOnce(bench: Bench, rate: RequestRate): Promise<Ran | null> {
-  const { options, io, dataset, tokenizer, recordsFile } = bench;
-  const { requests, renewed } = promptsOfRun(bench);
-  const schedule = scheduleOf(options, rate, requests, bench.write, bench.numpy, renewed);
+  const { options, io, dataset, tokenizer, recordsFile, numpy } = bench;
+  const prompts = promptsOfRun(bench);
+  const firstRound = bench.runs * roundsOfRun;
+  const schedule = scheduleOf(options, rate, numpy, prompts.count, (index, round) =>
+    bench.write(prompts.request(index, round === 0 ? 0 : firstRound + round)),
+  );
   if (options.warmupRequests > 0) {
     io.stdout("Starting initial single prompt test run...\n");
-    await warmUp(loadPlan(bench), bench.write(requests[0]!), options.warmupRequests);
+    await warmUp(loadPlan(bench), bench.write(prompts.request(0, 0)), options.warmupRequests);
     if (io.signal.aborted) return null;
     io.stdout("Initial test run completed. Starting main benchmark run...\n");
   }
@@ -248,8 +238,8 @@ async function runOnce(bench: Bench, rate: RequestRate): Promise<Ran | null> {
     dataset: dataset.source,
     planned: Number.isFinite(schedule.count) ? schedule.count : measurements.ended,
     interrupted: io.signal.aborted,
-    inputLens: rangeOf(requests.map(({ promptLen }) => promptLen)),
-    outputLens: rangeOf(requests.map(({ outputLen }) => outputLen)),
+    inputLens: rangeOf(prompts.promptLens),
+    outputLens: rangeOf(dataset.outputLens),
   };
   const metrics = computeMetrics(measurements, result.durationS);
   const load = computeLoadFigures(measurements);
@@ -258,7 +248,7 @@ async function runOnce(bench: Bench, rate: RequestRate): Promise<Ran | null> {
   return { run, measurements };
 }
 
-function rangeOf(values: readonly number[]): Range {
+function rangeOf(values: Int32Array): Range {
   const range = { min: Infinity, max: -Infinity };
   for (const value of values) {
     range.min = Math.min(range.min, value);

@@ -2,11 +2,10 @@
  * What is sent, and when: requests by number, each with its time. A schedule is data; how it is kept is for the
  * transports. (A request that waits for the reply of another would be one whose time depends on a record.)
  */
-import type { BenchRequest } from "./request.ts";
+import type { TokenLengths } from "./request.ts";
 
 /** A request with its bytes ready: nothing is encoded while its latency runs. */
-export interface PreparedRequest {
-  readonly request: BenchRequest;
+export interface PreparedRequest extends TokenLengths {
   readonly bytes: Uint8Array;
 }
 
@@ -15,41 +14,30 @@ export interface Schedule {
   readonly count: number;
   /** Seconds from the start; ascends with the index. */
   dueS(index: number): number;
+  /** Made when it is asked for, shortly before it is sent, so that not all are in memory at once. */
   request(index: number): PreparedRequest;
 }
 
-/** Writes a request out: when it is handed over to be sent, so that not all are in memory at once. */
-export type Write<R> = (request: R) => PreparedRequest;
-
-/** Of requests that are written out already. */
-export const asTheyAre: Write<PreparedRequest> = (request) => request;
-
 /** Each request once, at its time. */
-export function onceEach<R>(requests: readonly R[], dueS: Float64Array, write: Write<R>): Schedule {
-  return {
-    count: requests.length,
-    dueS: (index) => dueS[index]!,
-    request: (index) => write(requests[index]!),
-  };
+export function onceEach(
+  dueS: Float64Array,
+  request: (index: number) => PreparedRequest,
+): Schedule {
+  return { count: dueS.length, dueS: (index) => dueS[index]!, request };
 }
 
 /**
- * The requests over and over, at these times (null: all are due from the start on, however many there are). `renewed`
- * gives those of the second round and later ones as new to the server.
+ * `requests` of them over and over, at these times (null: all are due from the start on, however many there are);
+ * `round` counts from 0.
  */
-export function roundAndRound<R>(
-  requests: readonly R[],
+export function roundAndRound(
+  requests: number,
   dueS: Float64Array | null,
-  write: Write<R>,
-  renewed: (index: number, round: number) => R,
+  request: (index: number, round: number) => PreparedRequest,
 ): Schedule {
   return {
     count: dueS?.length ?? Infinity,
     dueS: (index) => dueS?.[index] ?? 0,
-    request: (index) => {
-      const round = Math.floor(index / requests.length);
-      const place = index % requests.length;
-      return write(round === 0 ? requests[place]! : renewed(place, round));
-    },
+    request: (index) => request(index % requests, Math.floor(index / requests)),
   };
 }

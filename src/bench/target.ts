@@ -7,6 +7,7 @@ import type { BenchOptions } from "./options.ts";
 import type { BenchRequest } from "./request.ts";
 import type { PreparedRequest } from "./schedule.ts";
 import { postBytes } from "./transport/http.ts";
+import { tlsAdvice } from "./transport/tls.ts";
 import { version } from "../version.ts";
 
 export interface Target {
@@ -43,14 +44,20 @@ export async function fetchModel(
   options: BenchOptions,
   signal: AbortSignal,
 ): Promise<string> {
-  const headers = sideHeaders(options);
   let listed: { data?: readonly { id?: unknown }[] };
   try {
-    const response = await fetch(modelsUrl, { headers, signal });
+    const response = await fetch(modelsUrl, { headers: sideHeaders(options), signal });
+    if (!response.ok) throw new Error(await refusalText(response));
     listed = (await response.json()) as typeof listed;
   } catch (error) {
+    // Deno tells the reason in the cause alone.
+    const why = (error as Error).cause ?? error;
+    const { code, message } = why as { code?: string; message: string };
+    const advice = /ECONNREFUSED|ConnectionRefused/.test(`${code} ${message}`)
+      ? " (nothing listens there; servebench serve starts a server)"
+      : tlsAdvice(why);
     throw new UserError(
-      `Failed to fetch model from ${modelsUrl}. Error: ${(error as Error).message}\n` +
+      `Failed to fetch model from ${modelsUrl}. Error: ${message}${advice}\n` +
         "Please specify the correct host and port using `--host` and `--port`.",
       { cause: error },
     );
@@ -60,6 +67,14 @@ export async function fetchModel(
     throw new UserError("No model specified or found. Please provide a model using `--model`.");
   }
   return id;
+}
+
+async function refusalText(response: Response): Promise<string> {
+  const { status, statusText } = response;
+  const said = (await response.text()).trim().slice(0, 200);
+  const isKey = status === 401 || status === 403;
+  const advice = isKey ? " (--api-key or OPENAI_API_KEY gives the server's key)" : "";
+  return `HTTP ${[status, statusText, said].filter(Boolean).join(" ")}${advice}`;
 }
 
 /** Headers of what is asked beside the load. */
@@ -78,8 +93,13 @@ export function requestWriter(
 ): (request: BenchRequest) => PreparedRequest {
   const headers = requestHeaders(backend, options);
   return (request) => {
+    const { promptLen, outputLen } = request;
     const body = backend.body(request, model, options);
-    return { request, bytes: postBytes(target.hostHeader, target.path, headers, body) };
+    return {
+      promptLen,
+      outputLen,
+      bytes: postBytes(target.hostHeader, target.path, headers, body),
+    };
   };
 }
 

@@ -6,7 +6,7 @@ import type { LoadPlan } from "./load.ts";
 import { baseUrlOf } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
 import { failureText } from "./request.ts";
-import { asTheyAre, onceEach } from "./schedule.ts";
+import { onceEach } from "./schedule.ts";
 import type { PreparedRequest } from "./schedule.ts";
 import { sideHeaders } from "./target.ts";
 
@@ -16,10 +16,9 @@ export async function warmUp(
   first: PreparedRequest,
   times: number,
 ): Promise<void> {
-  const requests = Array.from({ length: times }, () => first);
   const { records } = await collectLoad({
     ...plan,
-    schedule: onceEach(requests, new Float64Array(times), asTheyAre),
+    schedule: onceEach(new Float64Array(times), () => first),
   });
   const failure = records.find((record) => record.failure !== null)?.failure;
   if (!failure || failure.class === "interrupted") return;

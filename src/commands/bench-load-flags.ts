@@ -21,7 +21,7 @@ const shapeFlags = {
   }),
   "ramp-up-end-rps": numberFlag("Requests a second at the end of a ramp.", { min: 0, extension }),
   "max-concurrency": intFlag(
-    "Requests under way at once, with or without a rate. A request that has to wait is late, and its lag says so.",
+    "Requests under way at once, at most, with or without a rate. One that has to wait for a place is late, and its lag says so.",
     { min: 1, extension },
   ),
   duration: numberFlag(
@@ -29,7 +29,7 @@ const shapeFlags = {
     { placeholder: "SECONDS", min: 0.001, max: 1e6, extension },
   ),
   "grace-period": numberFlag(
-    "Seconds that replies are waited for after --duration; then they are given up and count as interrupted. inf waits for all.",
+    "Seconds that replies are waited for after --duration; then they are given up and count as incomplete. inf waits for all.",
     { default: usual.gracePeriod, placeholder: "SECONDS", min: 0, extension },
   ),
 } as const;
@@ -66,7 +66,7 @@ const promptFlags = {
     { min: 0, max: 1, extension },
   ),
   salt: textFlag(
-    "Makes prompts new to the server's prefix cache: 'random' for every run others, any other text for the same ones again.",
+    "Makes prompts new to the server's prefix cache: random makes others for every run, any other text the same ones again.",
     { placeholder: "TEXT", extension },
   ),
   "apply-chat-template": switchFlag(

@@ -13,6 +13,7 @@ import { clientMachine } from "../bench/report/client-machine.ts";
 import { commandLine } from "../bench/command-line.ts";
 import { parseObjective } from "../bench/statistics/goodput.ts";
 import { UsageError } from "../user-error.ts";
+import { benchFlagGroups } from "./bench-flag-groups.ts";
 import { loadFlags } from "./bench-load-flags.ts";
 import { defineCommand, type CommandIo } from "./command.ts";
 import {
@@ -43,12 +44,12 @@ const statisticsFlags = {
     { extension: true, placeholder: "[NAME:MS ...]" },
   ),
   "percentile-metrics": commaListFlag(
-    "Latencies of --metric-percentiles: of ttft, tpot, itl, e2el; ttft,tpot,itl if not given.",
+    "Latencies that --metric-percentiles is about: of ttft, tpot, itl, e2el; the first three if not given.",
     parsePercentileMetric,
     { extension: true },
   ),
   "metric-percentiles": commaListFlag(
-    "Further percentiles in the table and in vLLM's file, e.g. 25,50,75; 99 if not given.",
+    "Percentiles in a table of their own and in the file of --save-result, like 25,50,75; 99 if not given.",
     parsePercent,
     { extension: true },
   ),
@@ -83,26 +84,31 @@ export const bench = defineCommand({
   summary: "load a server and tabulate its throughput and latency",
   description:
     "Sends the requests of a data set to a server, all at once, at a rate or so many at a time, and prints bench_serving's table: " +
-    "throughput, end-to-end latency, time to first token, time per output token, inter-token latency. " +
+    "throughput, end-to-end latency, time to first token, time per output token, inter-token latency; then what to make of it: " +
+    "failures, percentiles, intervals, and whether the run is valid. " +
     "One JSON line a run is appended to --output-file. Ctrl-C ends the run and reports what has finished.",
   examples: [
     {
-      line: "servebench bench --dataset-name random --num-prompts 3000 --random-input 1024 --random-output 1024 --random-range-ratio 0.5",
-      says: "the first offline run of SGLang's published comparison, against a server on port 30000",
+      line: "servebench bench --dataset-name random-exact --random-input-len 512 --random-output-len 128 --random-range-ratio 1 --salt random --request-rate 4 --duration 60 --num-runs 3",
+      says:
+        "A number to trust, in five minutes: what users wait for at 4 requests a second. Prompts are of exactly 512 tokens, and no " +
+        'prefix cache knows them; --backend and --base-url name the server. Believe it if each run ends with "Run: valid", all requests are ok and a steady ' +
+        "state was found; quote the mean over the runs with its interval, printed last. docs/bench.md says what to do if not.",
     },
     {
-      line: "servebench bench --backend vllm --dataset-name random-ids --request-rate 4 --num-prompts 100",
-      says: "vLLM on port 8000, 4 requests a second on average, prompts sent as token ids of exact length",
+      line: "servebench bench --backend vllm --base-url http://gpu-box:8000 --dataset-name random-ids --max-concurrency 32",
+      says: "vLLM elsewhere, 32 requests at a time, prompts sent as token ids",
     },
     {
-      line: "servebench bench --dataset-path ShareGPT_V3_unfiltered_cleaned_split.json --output-file runs.jsonl",
-      says: "1000 conversations of ShareGPT; cut -d':' -f12 runs.jsonl | cut -d',' -f1 prints the throughput",
+      line: "servebench bench --backend vllm-chat --dataset-name sharegpt --num-prompts 200 --request-rate 2",
+      says: "200 conversations through vLLM's chat template on port 8000, 2 a second",
     },
     {
-      line: "servebench bench --backend vllm-chat --dataset-name random-exact --max-concurrency 32 --duration 60 --salt random",
-      says: "32 chats at a time for a minute, with prompts that no cache knows",
+      line: "servebench bench --dataset-name random --num-prompts 3000 --random-input 1024 --random-output 1024 --random-range-ratio 0.5 --output-file runs.jsonl",
+      says: "the first offline run of SGLang's published comparison, against port 30000; cut -d':' -f12 runs.jsonl | cut -d',' -f1 prints its throughput",
     },
   ],
+  groups: benchFlagGroups,
   flags: {
     backend: choiceFlag(
       "The engine behind the server and its wire format; decides path, body and default port.",
@@ -148,26 +154,35 @@ export const bench = defineCommand({
         placeholder: "PATH",
       },
     ),
-    "num-prompts": intFlag("Number of requests.", { default: usual.numPrompts, min: 1 }),
+    "num-prompts": intFlag("Number of requests; with --duration, of a round.", {
+      default: usual.numPrompts,
+      min: 1,
+    }),
     "sharegpt-output-len": intFlag(
-      "Output tokens of each ShareGPT request, instead of the answer's length.",
+      "sharegpt, custom: output tokens of each request, instead of the answer's length.",
       {
         min: 4,
       },
     ),
-    "random-input-len": intFlag("Most input tokens of a random request.", {
-      default: usual.randomInputLen,
-      min: 1,
-    }),
-    "random-output-len": intFlag("Most output tokens of a random request.", {
+    "random-input-len": intFlag(
+      "random, random-ids, random-exact: most input tokens of a request.",
+      {
+        default: usual.randomInputLen,
+        min: 1,
+      },
+    ),
+    "random-output-len": intFlag("The same: most output tokens of a request.", {
       default: usual.randomOutputLen,
       min: 0,
     }),
-    "random-range-ratio": numberFlag("Random lengths are drawn from [ratio * len, len].", {
-      default: usual.randomRangeRatio,
-      min: 0,
-      max: 1,
-    }),
+    "random-range-ratio": numberFlag(
+      "The same: lengths are drawn from [X * most, most]; 1 makes all alike.",
+      {
+        default: usual.randomRangeRatio,
+        min: 0,
+        max: 1,
+      },
+    ),
     "request-rate": numberFlag("Requests a second, Poisson arrivals; inf sends all at once.", {
       default: usual.requestRate.perSecond,
       min: 0,
@@ -176,7 +191,7 @@ export const bench = defineCommand({
     "disable-tqdm": switchFlag("No progress bar."),
     multi: switchFlag("One run for each rate of --request-rate-range."),
     "request-rate-range": textFlag(
-      "Rates of --multi: start,stop,step (stop excluded) or a list of other than three.",
+      "Rates of --multi: start,stop,step (without stop), or a list of fewer or more than three.",
       {
         default: usual.requestRateRange,
         placeholder: "LIST",
@@ -189,8 +204,10 @@ export const bench = defineCommand({
       },
     ),
     "disable-stream": switchFlag("Ask for whole answers, not streams."),
-    "disable-ignore-eos": switchFlag("Let the model end its answers early."),
-    "extra-request-body": jsonFlag("Merged into every request body."),
+    "disable-ignore-eos": switchFlag(
+      "Let the model end its answers itself; then no reply counts as short.",
+    ),
+    "extra-request-body": jsonFlag("Merged into every request body, last."),
     compat: choiceFlag(
       "Version of bench_serving whose JSON keys and inter-token rule hold.",
       compats,
@@ -207,12 +224,15 @@ export const bench = defineCommand({
     "allow-truncated": switchFlag("Use what is whole of a data set file that was cut off.", {
       extension: true,
     }),
-    header: textListFlag("Further request header NAME=VALUE; may be repeated.", {
-      extension: true,
-      placeholder: "NAME=VALUE",
-    }),
+    header: textListFlag(
+      "A further request header, or another value for a usual one; may be repeated.",
+      {
+        extension: true,
+        placeholder: "NAME=VALUE",
+      },
+    ),
     "output-details": switchFlag(
-      "Lengths, times, text and error of each request at the end of the JSON line.",
+      "Adds lengths, times, text and error of each request to the end of the JSON line; not for long runs.",
       { extension: true },
     ),
     records: textFlag("One JSON line for each request goes here, written while the run goes on.", {

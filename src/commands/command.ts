@@ -12,6 +12,14 @@ export interface CommandIo {
   readonly signal: AbortSignal;
 }
 
+/** Flags that help shows together. */
+export interface FlagGroup {
+  readonly title: string;
+  readonly names: readonly string[];
+  /** Names alone: they are explained elsewhere. */
+  readonly brief?: boolean;
+}
+
 export interface Command {
   readonly name: string;
   readonly aliases: readonly string[];
@@ -23,6 +31,8 @@ export interface Command {
   /** Words without dashes that the command needs, in their order, e.g. `offline` in `reproduce offline`. */
   readonly words: Flags;
   readonly flags: Flags;
+  /** Of many flags, in the order of help. */
+  readonly groups?: readonly FlagGroup[];
   /** Parses `argv` and runs. Resolves to the exit code. */
   run(argv: readonly string[], io: CommandIo): Promise<number>;
 }

@@ -33,7 +33,7 @@ type Values = FlagValues<typeof flags & typeof words>;
 
 export const compare = defineCommand({
   name: "compare",
-  summary: "the differences of two sets of runs, with confidence and gates",
+  summary: "what changed between runs, with confidence and gates",
   description:
     "Matches the runs of A and B by data set, lengths, rate, concurrency, model and backend, and prints how each " +
     "figure changed with its 95 % interval: from several runs of a side (Welch's t), else from records of requests " +
@@ -62,7 +62,7 @@ async function runCompare(values: Values, io: CommandIo): Promise<number> {
   const { comparisonJson, comparisonText } = await import("../bench/compare/text.ts");
   const { readResults } = await import("../bench/results/read.ts");
   const gates = values.failOn.map((text) => named("--fail-on", () => parseGate(text)));
-  const { files, records, notes } = await readResults([values.a, values.b], values.records);
+  const { files, records, notes } = readResults([values.a, values.b], values.records);
   for (const note of notes) io.stderr(`${note}\n`);
   const asked = gates.flatMap((gate) => (gate.kind === "change" ? [gate.figure] : []));
   const comparison = compareRuns(files[0]!, files[1]!, records, asked);

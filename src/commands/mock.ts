@@ -48,7 +48,7 @@ type Values = FlagValues<typeof flags>;
 
 export const mock = defineCommand({
   name: "mock",
-  summary: "a server that only keeps time; with --self-test, how exact this client is",
+  summary: "a server that only keeps time; measures this client",
   description:
     "Answers every POST with a reply whose tokens come when they are asked to, each of them the time of its " +
     "sending (ns of CLOCK_MONOTONIC). GET /mock tells how exact it was. --self-test measures this client with it.",

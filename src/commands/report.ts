@@ -31,7 +31,7 @@ type Values = FlagValues<typeof flags & typeof words>;
 
 export const report = defineCommand({
   name: "report",
-  summary: "runs as one HTML page: tables, distributions, timelines, curves",
+  summary: "runs as one HTML page: tables, curves, distributions",
   description:
     "Makes one HTML page that needs neither network nor script: a table of the runs, latency and throughput by rate or " +
     "concurrency with error bars where several were run, distributions of TTFT, ITL, TPOT and end-to-end latency, throughput " +
@@ -56,7 +56,7 @@ export const report = defineCommand({
 async function runReport(values: Values, io: CommandIo): Promise<number> {
   const { readResults } = await import("../bench/results/read.ts");
   const { reportPage } = await import("../bench/report/html/page.ts");
-  const { files, records, notes } = await readResults(values.file, values.records);
+  const { files, records, notes } = readResults(values.file, values.records);
   for (const note of notes) io.stderr(`${note}\n`);
   const page = reportPage(files.flat(), records, { title: values.title, now: new Date() });
   try {

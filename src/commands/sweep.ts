@@ -104,6 +104,7 @@ const sweepFlags = {
   }),
 };
 const flags = { ...benchFlags, ...sweepFlags };
+const isOfSearch = (name: string): boolean => /^(?:search|slo|precision)/.test(name);
 type Values = FlagValues<typeof flags>;
 
 export const sweep = defineCommand({
@@ -130,6 +131,15 @@ export const sweep = defineCommand({
     },
   ],
   flags,
+  groups: [
+    { title: "The grid", names: Object.keys(sweepFlags).filter((name) => !isOfSearch(name)) },
+    { title: "The search", names: Object.keys(sweepFlags).filter(isOfSearch) },
+    {
+      title: "Of each run, as servebench bench --help explains them",
+      names: Object.keys(benchFlags),
+      brief: true,
+    },
+  ],
   run: async (values, io, argv) => {
     const plan = await planOf(values, argv);
     const { sweep: carryOut } = await import("../bench/sweep/sweep.ts");

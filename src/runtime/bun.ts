@@ -112,7 +112,15 @@ async function drain(server: Bun.Server<undefined>): Promise<void> {
 
 interface SocketState {
   readonly handler: SocketHandler;
-  readonly client: ClientSocket;
+  readonly tls: boolean;
+  /** From when TCP has connected. */
+  client: ClientSocket | null;
+  /** Nobody waits for it any more. */
+  abandoned: boolean;
+  /** The handler was told so: with TLS after the handshake. */
+  opened: boolean;
+  /** Why the handshake failed. */
+  refused: Error | null;
   unsent: Uint8Array | null;
   closed: boolean;
 }
@@ -120,16 +128,31 @@ interface SocketState {
 function end(socket: { data: SocketState }, error: Error | null): void {
   if (socket.data.closed) return;
   socket.data.closed = true;
-  socket.data.handler.close(socket.data.client, error);
+  const { handler, client, opened, refused } = socket.data;
+  handler.close(opened ? client : null, refused ?? error);
 }
 
-function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): void {
+function begin(socket: { data: SocketState }): void {
+  socket.data.opened = true;
+  socket.data.handler.open(socket.data.client!);
+}
+
+function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): () => void {
   let failed = false;
   const fail = (error: Error) => {
     if (!failed) handler.close(null, error);
     failed = true;
   };
-  const state = { handler, unsent: null, closed: false } as unknown as SocketState;
+  const state: SocketState = {
+    handler,
+    tls,
+    client: null,
+    abandoned: false,
+    opened: false,
+    refused: null,
+    unsent: null,
+    closed: false,
+  };
   Bun.connect<SocketState>({
     hostname: host,
     port,
@@ -137,6 +160,10 @@ function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): v
     data: state,
     socket: socketEvents(fail),
   }).catch(fail);
+  return () => {
+    state.abandoned = true;
+    state.client?.destroy();
+  };
 }
 
 function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketState> {
@@ -154,8 +181,13 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
         },
         destroy: () => void socket.end(), // terminate() would reset: servers log that as an error
       };
-      (socket.data as { client: ClientSocket }).client = client;
-      socket.data.handler.open(client);
+      socket.data.client = client;
+      if (socket.data.abandoned) client.destroy();
+      else if (!socket.data.tls) begin(socket);
+    },
+    handshake(socket, success, error) {
+      if (success) begin(socket);
+      else socket.data.refused = error;
     },
     drain(socket) {
       const rest = socket.data.unsent;
@@ -163,7 +195,7 @@ function socketEvents(fail: (error: Error) => void): Bun.SocketHandler<SocketSta
       const sent = socket.write(rest);
       socket.data.unsent = sent < rest.length ? rest.subarray(Math.max(sent, 0)) : null;
     },
-    data: (socket, bytes) => socket.data.handler.data(socket.data.client, bytes),
+    data: (socket, bytes) => socket.data.handler.data(socket.data.client!, bytes),
     end: (socket) => void socket.end(),
     close: (socket, error) => end(socket, error ?? null),
     error: (socket, error) => end(socket, error),
@@ -180,4 +212,5 @@ export const runtime: Runtime = {
   open,
   serve,
   connect,
+  collectGarbage: () => Bun.gc(true),
 };

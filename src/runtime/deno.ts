@@ -52,10 +52,8 @@ async function serve({ host, port, maxBodyBytes, fetch }: ServeOptions) {
   return { port: server.addr.port, stop };
 }
 
-function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): void {
-  const socket: Socket = tls
-    ? connectTls({ host, port, servername: host })
-    : connectTcp({ host, port });
+function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): () => void {
+  const socket: Socket = tls ? connectTls({ host, port }) : connectTcp({ host, port });
   const client: ClientSocket = {
     get remoteAddress() {
       return socket.remoteAddress ?? host;
@@ -73,6 +71,7 @@ function connect({ host, port, tls }: ConnectOptions, handler: SocketHandler): v
   socket.on("data", (bytes: Uint8Array) => handler.data(client, bytes));
   socket.on("error", (error: Error) => (failure = error));
   socket.on("close", () => handler.close(opened ? client : null, failure));
+  return client.destroy;
 }
 
 function selfCommand(): readonly string[] {
@@ -90,4 +89,5 @@ export const runtime: Runtime = {
   open,
   serve,
   connect,
+  collectGarbage: () => globalThis.gc?.(), // there with --v8-flags=--expose-gc only
 };

@@ -40,6 +40,7 @@ export interface HttpServer {
 
 /** Events of one TCP connection. Bytes handed to `data` are valid during the call only. */
 export interface SocketHandler {
+  /** The connection is there; with TLS the handshake is over and the peer trusted. */
   open(socket: ClientSocket): void;
   data(socket: ClientSocket, bytes: Uint8Array): void;
   /** The connection ended; called once, also when it never opened. */
@@ -75,5 +76,8 @@ export interface Runtime {
   open<S extends NativeSymbols>(path: string, symbols: S): NativeLibrary<S>;
   /** Throws an Error with `code` "EADDRINUSE" when the port is taken. */
   serve(options: ServeOptions): Promise<HttpServer>;
-  connect(options: ConnectOptions, handler: SocketHandler): void;
+  /** Returns what ends the connection, even one that is not there yet. */
+  connect(options: ConnectOptions, handler: SocketHandler): () => void;
+  /** Frees at once what is no longer used; by itself that waits until as much again has piled up. */
+  collectGarbage(): void;
 }

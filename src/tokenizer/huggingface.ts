@@ -1,13 +1,13 @@
 /**
- * A tokenizer from Hugging Face files. @huggingface/transformers reads the configuration, normalizes, and
- * renders chat templates. Cutting text into words and byte-pair encoding are done here: the library's differ
- * from Hugging Face's Rust tokenizers on rare text (its sets of digits and white space are JavaScript's) and
- * take a JSON of 9 MB to open.
+ * A tokenizer from Hugging Face files. @huggingface/transformers renders chat templates. Normalizing, cutting text
+ * into words and byte-pair encoding are done here: the library's differ from Hugging Face's Rust tokenizers on rare
+ * text (its sets of digits and white space are JavaScript's) and take a JSON of 9 MB to open.
  */
 import { AddedTokens } from "./added_tokens.ts";
 import { Bpe } from "./bpe.ts";
 import { decode } from "./detokenizer.ts";
 import type { TokenizerFiles } from "./files.ts";
+import { normalizer, type Normalize } from "./normalize.ts";
 import { preTokenizer } from "./pretokenize.ts";
 import { disguiseSpaces, revealSpaces } from "./python_space.ts";
 import { readTokenizerFiles } from "./source.ts";
@@ -58,8 +58,6 @@ const wordsPerStep = 512;
 /** Words longer than this many UTF-16 units have steps of their own. */
 const longWord = 4096;
 
-type Normalize = (text: string) => string;
-
 export class HuggingFaceTokenizer implements Tokenizer {
   readonly bytes: TokenBytes;
   readonly cleansUp: boolean;
@@ -82,7 +80,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.vocabSize = vocabulary.bytes.flags.length;
     this.baseVocabSize = vocabulary.baseVocabSize;
     this.library = new PreTrainedTokenizer(libraryJson(json), config);
-    this.normalize = libraryNormalizer(this.library);
+    this.normalize = normalizer(json.normalizer);
     this.cut = preTokenizer(json.pre_tokenizer);
     this.addedTokens = new AddedTokens(json.added_tokens.filter((t) => !isNormalized(t)));
     this.addedNormalizedTokens = new AddedTokens(json.added_tokens.filter(isNormalized), (t) =>
@@ -127,7 +125,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
   }
 
   private *encodeSection(text: string, first: boolean, ids: number[]): Generator<void> {
-    const normalized = this.normalize && text !== "" ? this.normalize(text) : text;
+    const normalized = this.normalize ? this.normalize(text) : text;
     let atStart = first;
     let sinceStep = 0;
     for (const section of this.addedNormalizedTokens.split(normalized)) {
@@ -164,14 +162,9 @@ function isNormalized({ normalized, special }: AddedTokenJson): boolean {
   return normalized ?? !special;
 }
 
-/** What the library needs to know: it gets no vocabulary, and no stage but the normalizer. */
+/** What the library needs to know: it gets no vocabulary, and no stage. */
 function libraryJson(json: TokenizerJson): object {
-  return { ...json, pre_tokenizer: null, post_processor: null, decoder: null };
-}
-
-function libraryNormalizer(library: PreTrainedTokenizer): Normalize | null {
-  const { normalizer } = library._tokenizer as unknown as { normalizer: Normalize | null };
-  return normalizer;
+  return { ...json, normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
 }
 
 /** Ids that the post-processor puts before and after a single text. */

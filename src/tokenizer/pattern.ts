@@ -255,6 +255,12 @@ class Translation {
   }
 }
 
+/** A `pattern` of tokenizer.json: an expression for Oniguruma, or a text. */
+export type PatternJson = { readonly Regex: string } | { readonly String: string };
+
+export const compilePattern = (pattern: PatternJson): RegExp =>
+  "Regex" in pattern ? translatePattern(pattern.Regex) : literalPattern(pattern.String);
+
 /** An expression that finds `text` itself. */
 export function literalPattern(text: string): RegExp {
   return new RegExp(Array.from(text, (c) => literal(c.codePointAt(0)!)).join(""), "gv");

@@ -1,5 +1,11 @@
 /** Cuts normalized text into the words that BPE works on: the `pre_tokenizer` of tokenizer.json. */
-import { literalPattern, translatePattern, whiteSpace } from "./pattern.ts";
+import {
+  compilePattern,
+  literalPattern,
+  type PatternJson,
+  translatePattern,
+  whiteSpace,
+} from "./pattern.ts";
 import { flattenStages, spaceMark, type StageJson } from "./vocabulary.ts";
 
 /**
@@ -49,12 +55,8 @@ function* cutInTurn(
 function cutsOf(stage: StageJson): Cut[] {
   switch (stage.type) {
     case "Split": {
-      const pattern = stage["pattern"] as { Regex?: string; String?: string };
-      const expression =
-        pattern.Regex === undefined
-          ? literalPattern(pattern.String ?? "")
-          : translatePattern(pattern.Regex);
-      return [splitter(expression, stage["behavior"] as Behavior, stage["invert"] === true)];
+      const pattern = compilePattern(stage["pattern"] as PatternJson);
+      return [splitter(pattern, stage["behavior"] as Behavior, stage["invert"] === true)];
     }
     case "ByteLevel": {
       const prefix: Cut[] = stage["add_prefix_space"] ? [prefixSpace] : [];

@@ -7,7 +7,7 @@ import { tokenFlag, type TokenBytes } from "./tokenizer.ts";
 /** The part of tokenizer.json that is read here; the file's own names. */
 export interface TokenizerJson {
   readonly added_tokens: readonly AddedTokenJson[];
-  readonly normalizer: unknown;
+  readonly normalizer: StageJson | null;
   readonly pre_tokenizer: StageJson | null;
   readonly post_processor: StageJson | null;
   readonly decoder: StageJson | null;
@@ -23,7 +23,7 @@ export interface TokenizerJson {
     readonly end_of_word_suffix?: string | null;
   };
 }
-/** A pre-tokenizer, post-processor or decoder. */
+/** A normalizer, pre-tokenizer, post-processor or decoder. */
 export interface StageJson {
   readonly type: string;
   readonly [option: string]: unknown;
@@ -52,7 +52,8 @@ export interface Vocabulary {
 export function flattenStages(stage: StageJson | null): StageJson[] {
   if (stage === null || stage === undefined) return [];
   if (stage.type !== "Sequence") return [stage];
-  const inner = stage["pretokenizers"] ?? stage["processors"] ?? stage["decoders"];
+  const inner =
+    stage["normalizers"] ?? stage["pretokenizers"] ?? stage["processors"] ?? stage["decoders"];
   return (inner as StageJson[]).flatMap(flattenStages);
 }
 

@@ -7,18 +7,15 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { arrivalTimes, parseRateRange } from "../../src/bench/arrivals.ts";
 import { backendOf } from "../../src/bench/backends/index.ts";
-import { buildDataset } from "../../src/bench/datasets/index.ts";
-import { defaultOptions, runBench } from "../../src/bench/index.ts";
+import { runBench } from "../../src/bench/index.ts";
 import type { BenchOptions } from "../../src/bench/index.ts";
-import { NumpyRandom } from "../../src/bench/random/numpy.ts";
-import { PythonRandom } from "../../src/bench/random/python.ts";
+import { benchOptions } from "../../src/commands/bench.ts";
 import { loadTokenizer } from "../../src/tokenizer/huggingface.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { burst, startMock } from "./mock/server.ts";
 import { absentNote, readShared, sharedFixtures, sharedPresent } from "./shared.ts";
-import { captureIo } from "./support.ts";
+import { captureIo, drawnRequests } from "./support.ts";
 
 interface Case {
   name: string;
@@ -46,40 +43,12 @@ const sha256 = (text: unknown): string =>
     .update(text as string)
     .digest("hex");
 
-/** The flags that the cases use, abbreviated as they are there. */
+/** What the command line of a case asks for. */
 function optionsOf({ argv, version, dataset }: Case): BenchOptions {
-  const given = new Map<string, string>();
-  for (let i = 0; i < argv.length; i++) {
-    const value = argv[i + 1]?.startsWith("--") === false ? argv[++i]! : "";
-    const at = value === "" ? i : i - 1;
-    given.set(argv[at]!.slice(2), value);
-  }
-  const int = (name: string, fallback: number): number => Number(given.get(name) ?? fallback);
-  const body = given.get("extra-request-body");
-  return {
-    ...defaultOptions,
-    compat: version,
-    host: "127.0.0.1",
-    datasetPath: join(sharedFixtures, dataset),
-    backend: given.get("backend") as BenchOptions["backend"],
-    datasetName: given.get("dataset-name") as BenchOptions["datasetName"],
-    model: given.get("backend") === "trt" ? "tok" : null,
-    numPrompts: int("num-prompts", int("num-prompt", 1000)),
-    sharegptOutputLen: given.has("sharegpt-output-len") ? int("sharegpt-output-len", 0) : null,
-    randomInputLen: int("random-input-len", int("random-input", 1024)),
-    randomOutputLen: int("random-output-len", int("random-output", 128)),
-    randomRangeRatio: int("random-range-ratio", 0),
-    seed: int("seed", 0),
-    requestRate: { perSecond: int("request-rate", Infinity), integer: false },
-    multi: given.has("multi"),
-    requestRateRange: given.get("request-rate-range") ?? "2,34,2",
-    disableStream: given.has("disable-stream"),
-    disableIgnoreEos: given.has("disable-ignore-eos"),
-    extraRequestBody: body ?? null,
-  };
+  const model = argv.includes("trt") ? ["--model", "tok"] : [];
+  const here = ["--host", "127.0.0.1", "--dataset-path", join(sharedFixtures, dataset)];
+  return benchOptions([...argv, "--compat", version, ...here, ...model]);
 }
-
-const note = (): void => {};
 
 /** Times differ from run to run: every figure with two decimals becomes T. */
 const timeless = (text: string): string => text.replaceAll(/\d+\.\d\d *$/gm, "T");
@@ -95,26 +64,14 @@ describe.skipIf(!sharedPresent)(`golden cases${absentNote}`, () => {
 
   test.each(cases)("$name $version: requests and gaps", (golden) => {
     const options = optionsOf(golden);
-    const build = (decodeCleanup: boolean) => {
-      const numpy = new NumpyRandom(options.seed);
-      const python = new PythonRandom(options.seed);
-      const context = { options: { ...options, decodeCleanup }, tokenizer, python, numpy, note };
-      return { requests: buildDataset(context).requests, numpy };
-    };
-    const { requests, numpy } = build(true);
+    const { requests, gaps } = drawnRequests(options, tokenizer);
     expect(requests.map((r) => [sha256(r.prompt), r.promptLen, r.outputLen])).toEqual(
       golden.requests,
     );
     if (golden.raw_prompt_sha256) {
-      expect(build(false).requests.map((r) => sha256(r.prompt))).toEqual(golden.raw_prompt_sha256);
+      const raw = drawnRequests({ ...options, decodeCleanup: false }, tokenizer).requests;
+      expect(raw.map((r) => sha256(r.prompt))).toEqual(golden.raw_prompt_sha256);
     }
-    const rates = options.multi ? parseRateRange(options.requestRateRange) : [options.requestRate];
-    const gaps = rates.map((rate) => {
-      const drawn: number[] = [];
-      const recorder = { exponential: (s: number) => drawn[drawn.push(numpy.exponential(s)) - 1]! };
-      arrivalTimes(rate, requests.length, recorder);
-      return drawn;
-    });
     expect(gaps).toEqual(golden.runs.map((run) => run.gaps));
   });
 

@@ -10,29 +10,20 @@ import { collectLoad, plainLoad, type LoadPlan } from "../../src/bench/load.ts";
 import { mockFormats, wireFormats, type MockFormat } from "../../src/bench/mock/formats.ts";
 import { defaultOptions, type BackendName } from "../../src/bench/options.ts";
 import type { RequestRecord } from "../../src/bench/request.ts";
-import { asTheyAre, onceEach } from "../../src/bench/schedule.ts";
-import { sendNative } from "../../src/bench/transport/native.ts";
-import { sendPlain } from "../../src/bench/transport/plain.ts";
+import { onceEach } from "../../src/bench/schedule.ts";
 import { NetMock, mockFaults, type MockFault } from "../../src/net/mock.ts";
-import { startMock, tokenEvent, type MockServer } from "./mock/server.ts";
-
-const transports = [
-  ["native", sendNative],
-  ["plain", sendPlain],
-] as const;
+import { trustAny, wayNames, ways } from "./mock/exchange.ts";
+import { startMock, tokenEvent, type MockHandler, type MockServer } from "./mock/server.ts";
 
 const post = (body: string) =>
   Buffer.from(`POST /v1 HTTP/1.1\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
 
 function planOf(port: number, bodies: readonly string[], more: Partial<LoadPlan> = {}): LoadPlan {
-  const requests = bodies.map((body) => ({
-    request: { prompt: "a", promptLen: 1, outputLen: 4 },
-    bytes: post(body),
-  }));
+  const requests = bodies.map((body) => ({ promptLen: 1, outputLen: 4, bytes: post(body) }));
   return {
     ...plainLoad,
     endpoint: { host: "127.0.0.1", port, tls: false },
-    schedule: onceEach(requests, new Float64Array(requests.length), asTheyAre),
+    schedule: onceEach(new Float64Array(requests.length), (i) => requests[i]!),
     format: formatOf("sglang"),
     signal: new AbortController().signal,
     timeoutMs: 1000, // far more than any answer takes
@@ -78,7 +69,8 @@ const classes: Readonly<Record<MockFault, readonly string[]>> = {
 
 const bodies = (count: number) => upTo(count).map(() => '{"stream": true, "max_tokens": 4}');
 
-describe.each(transports)("%s, against the native mock", (_, send) => {
+describe.each(["native", "plain"] as const)("%s, against the native mock", (way) => {
+  const { send } = ways[way];
   const open: NetMock[] = [];
   afterEach(() => {
     for (const mock of open.splice(0)) mock.close();
@@ -206,15 +198,24 @@ const deeds = {
 type Deed = keyof typeof deeds;
 const deedNames = Object.keys(deeds) as Deed[];
 
-describe.each(transports)("%s, against one that is told", (_, send) => {
+const act: MockHandler = ({ body }, socket) => void deeds[body as Deed].act(socket);
+
+describe.each(wayNames)("%s, against one that is told", (way) => {
+  const { send, tls } = ways[way];
   let server: MockServer;
+  let distrust: () => void;
   beforeAll(async () => {
-    server = await startMock(({ body }, socket) => void deeds[body as Deed].act(socket));
+    server = await startMock(act, undefined, tls);
+    distrust = trustAny();
   });
-  afterAll(() => server.close());
+  afterAll(() => {
+    distrust();
+    return server.close();
+  });
 
   async function endAsTheyAre(names: readonly Deed[], more: Partial<LoadPlan>): Promise<void> {
-    const { records } = await collectLoad(planOf(server.port, names, more), send);
+    const endpoint = { host: "127.0.0.1", port: server.port, tls };
+    const { records } = await collectLoad(planOf(server.port, names, { endpoint, ...more }), send);
     expect(indexes(records)).toEqual(upTo(names.length));
     expect(records.map(({ failure }, i) => [names[i], failure?.class ?? "success"])).toEqual(
       names.map((name) => [name, deeds[name].is]),
@@ -240,6 +241,7 @@ describe.each(transports)("%s, against one that is told", (_, send) => {
     const names = upTo(60).map((i) => deedNames[i % deedNames.length]!);
     const ended: number[] = [];
     const plan = planOf(server.port, names, {
+      endpoint: { host: "127.0.0.1", port: server.port, tls },
       signal: controller.signal,
       maxInFlight: 4,
       onEnd: ({ index }) => {

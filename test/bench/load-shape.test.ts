@@ -8,7 +8,6 @@ import {
 } from "../../src/bench/load-shape.ts";
 import { defaultOptions, type BenchOptions } from "../../src/bench/options.ts";
 import { NumpyRandom } from "../../src/bench/random/numpy.ts";
-import type { BenchRequest } from "../../src/bench/request.ts";
 
 const options = (more: Partial<BenchOptions>): BenchOptions => ({ ...defaultOptions, ...more });
 const atRate = (perSecond: number) => ({ requestRate: { perSecond, integer: false } });
@@ -69,29 +68,23 @@ describe("results", () => {
   });
 });
 
-const ofPrompt = (prompt: string) => ({ prompt, promptLen: 1, outputLen: 1 });
-const write = (request: BenchRequest) => ({ request, bytes: Buffer.from(`${request.prompt}`) });
+const ofRound = (index: number, round: number) => ({
+  promptLen: 1,
+  outputLen: 1,
+  bytes: Buffer.from(`${"abc"[index]}${round}`),
+});
 
-test("a duration goes through the data set round and round, later rounds renewed", () => {
-  const requests = ["a", "b", "c"].map(ofPrompt);
-  const renewed = (index: number, round: number) => ofPrompt(`${requests[index]!.prompt}${round}`);
+test("a duration goes through the data set round and round", () => {
   const asked = options({ duration: 2, burstiness: Infinity, ...atRate(4) });
-  const schedule = scheduleOf(
-    asked,
-    asked.requestRate,
-    requests,
-    write,
-    new NumpyRandom(0),
-    renewed,
-  );
+  const schedule = scheduleOf(asked, asked.requestRate, new NumpyRandom(0), 3, ofRound);
   const sent = Array.from({ length: schedule.count }, (_, i) => [
     schedule.dueS(i),
     Buffer.from(schedule.request(i).bytes).toString(),
   ]);
   expect(sent).toEqual([
-    [0, "a"],
-    [0.25, "b"],
-    [0.5, "c"],
+    [0, "a0"],
+    [0.25, "b0"],
+    [0.5, "c0"],
     [0.75, "a1"],
     [1, "b1"],
     [1.25, "c1"],

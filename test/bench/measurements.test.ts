@@ -27,7 +27,7 @@ test("a million requests with 20 million gaps stay within their bytes a request"
   expect(m.histogram!.count).toBe(20 * requests);
   expect(empty).toBeLessThanOrEqual(77 * requests + 8 * 1024);
   expect(m.byteLength).toBeLessThan(empty + 1_000_000);
-  expect(textsLeft * 1000).toBeLessThanOrEqual(32_000_000);
+  expect(textsLeft * 1000).toBeLessThanOrEqual(16_000_000);
 });
 
 test("too many gaps go to a histogram, whose quantiles are off by its error at most", () => {

@@ -1,32 +1,30 @@
 /** Proves that salted prompts are new to a prefix cache, as long as they say, and that templates go around prompts. */
 import { describe, expect, test } from "bun:test";
 import { syntheticConversations } from "../../src/bench/datasets/synthetic.ts";
-import type { Dataset } from "../../src/bench/datasets/index.ts";
+import { keptDataset, type Dataset } from "../../src/bench/datasets/dataset.ts";
 import { defaultOptions } from "../../src/bench/options.ts";
 import { Prompts } from "../../src/bench/prompts.ts";
 import { loadTokenizer } from "../../src/tokenizer/huggingface.ts";
-import { wordTokenizer } from "./support.ts";
+import { requestsOf, wordTokenizer } from "./support.ts";
 import { tokenFlag } from "../../src/tokenizer/tokenizer.ts";
 
 const tokenizer = loadTokenizer({ asset: "llama3_1.tokenizer" });
 const text = "The quick brown fox jumps over the lazy dog.";
-const texts: Dataset = {
-  requests: [
+const source = "a test";
+const texts = keptDataset(
+  [
     { prompt: text, promptLen: 100, outputLen: 1 },
     { prompt: text, promptLen: 11, outputLen: 1 },
   ],
-  source: "a test",
-};
-const ids: Dataset = {
-  requests: [{ prompt: [1, 2, 3, 4, 5, 6], promptLen: 6, outputLen: 1 }],
-  source: "a test",
-};
+  { source },
+);
+const ids = keptDataset([{ prompt: [1, 2, 3, 4, 5, 6], promptLen: 6, outputLen: 1 }], { source });
 const prompts = (dataset: Dataset, more: object = {}) =>
   new Prompts(dataset, tokenizer, { ...defaultOptions, ...more });
 
 describe("a salt", () => {
   test("none leaves prompts as they are, in the first round", () => {
-    expect(prompts(texts).request(0, 0)).toEqual(texts.requests[0]!);
+    expect(prompts(texts).request(0, 0)).toEqual(requestsOf(texts)[0]!);
     expect(prompts(texts).request(0, 1).prompt).not.toBe(text);
   });
 
@@ -51,7 +49,7 @@ describe("a salt", () => {
   test("the recorded length grows by what it adds, whatever the prompt", () => {
     for (const [prompt] of syntheticConversations(1).slice(0, 300)) {
       const requests = [{ prompt, promptLen: 100, outputLen: 1 }];
-      const salted = prompts({ ...texts, requests }, { salt: "a" }).request(0, 0);
+      const salted = prompts(keptDataset(requests, { source }), { salt: "a" }).request(0, 0);
       const measured = tokenizer.encode(salted.prompt as string).length;
       const added = measured - tokenizer.encode(prompt).length;
       expect(added).toBeGreaterThan(0);
@@ -92,8 +90,8 @@ test("a tokenizer without a template, or one that refuses, is a sentence", () =>
   expect(() => new Prompts(texts, { ...plain, hasChatTemplate: false }, options)).toThrow(
     "the tokenizer has no chat template",
   );
-  const strict = new Prompts(texts, { ...plain, applyChatTemplate: refuses }, options);
-  expect(() => strict.request(0, 0)).toThrow(
+  const strict = { ...plain, applyChatTemplate: refuses };
+  expect(() => new Prompts(texts, strict, options)).toThrow(
     "--apply-chat-template: the tokenizer's template refuses a prompt: no users here",
   );
 });

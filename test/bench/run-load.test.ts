@@ -181,7 +181,8 @@ describe("the server's own figures", () => {
     const { line, io } = await run({}, burst, pages);
     expect(line["server"]).toMatchObject({
       looks: asked,
-      running_requests: null, // over in less than the time between two looks
+      // Over in less than the time between two looks.
+      running_requests: { before: 1, min: null, mean: null, max: null, after: asked },
       queued_requests: null,
       prompt_tokens: (asked - 1) * 100,
       cache_hit_rate: 0.5,
@@ -243,7 +244,7 @@ describe("flags that do not go together", () => {
     await server.close();
     const failure = await run({ ...asked, backend: "vllm-chat" }).catch((e: unknown) => e);
     expect((failure as Error).message).toBe(
-      `${datasetPath} has token ids, which the vllm-chat backend does not take.`,
+      `${datasetPath}:1 has token ids, which the vllm-chat backend does not take.`,
     );
   });
 });

@@ -171,6 +171,7 @@ describe("a run", () => {
     ]);
     expect(lines.map((line) => "across_runs" in line)).toEqual([false, false, true]);
     expect(io.out()).toContain("3 runs: mean, 95 % of it, CV");
+    expect(io.out()).toMatch(/Valid runs: +[0-3] of 3/);
     const labels = jsonLines(join(folder, "of-three")).map((line) => [
       line["run"],
       line["startedAt"],

@@ -1,5 +1,10 @@
-/** Stand-ins for the terminal and the tokenizer. */
-import type { BenchIo, RequestRecord } from "../../src/bench/index.ts";
+/** Stand-ins for the terminal and the tokenizer, and what a run would send. */
+import { arrivalTimes, parseRateRange } from "../../src/bench/arrivals.ts";
+import { buildDataset, type Dataset } from "../../src/bench/datasets/index.ts";
+import type { BenchIo, BenchOptions, RequestRecord } from "../../src/bench/index.ts";
+import { NumpyRandom } from "../../src/bench/random/numpy.ts";
+import { PythonRandom } from "../../src/bench/random/python.ts";
+import type { BenchRequest } from "../../src/bench/request.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
 /** One token a word; ids are positions in a list that grows. */
@@ -53,6 +58,33 @@ export function captureIo(tokenizer: Tokenizer = wordTokenizer()): CapturedIo {
     err: () => err.join(""),
     controller,
   };
+}
+
+/** All of them at once. */
+export const requestsOf = ({ promptLens, outputLens, prompt }: Dataset): BenchRequest[] =>
+  Array.from(promptLens, (promptLen, i) => ({
+    prompt: prompt(i),
+    promptLen,
+    outputLen: outputLens[i]!,
+  }));
+
+/** The requests that options draw, then the gaps of each rate, in seconds. */
+export function drawnRequests(
+  options: BenchOptions,
+  tokenizer: Tokenizer,
+): { requests: BenchRequest[]; gaps: number[][] } {
+  const numpy = new NumpyRandom(options.seed);
+  const python = new PythonRandom(options.seed);
+  const dataset = buildDataset({ options, tokenizer, python, numpy, note: () => {} });
+  const requests = requestsOf(dataset);
+  const rates = options.multi ? parseRateRange(options.requestRateRange) : [options.requestRate];
+  const gaps = rates.map((rate) => {
+    const drawn: number[] = [];
+    const recorder = { exponential: (s: number) => drawn[drawn.push(numpy.exponential(s)) - 1]! };
+    arrivalTimes(rate, requests.length, recorder);
+    return drawn;
+  });
+  return { requests, gaps };
 }
 
 /** A success of one token, but for what is said otherwise. */

@@ -62,7 +62,7 @@ test("events are stamped when they came, not when they were read", async () => {
   const startNs = (load.submit(0, request, 0), load.start());
   // Nothing is earlier than its send; the clocks of both stamps are related to within microseconds.
   const [reply] = await ends(load, 1);
-  const [first, run] = reply!.entries as [{ line: string }, { texts: string }];
+  const [first, run] = reply!.entries as unknown as [{ line: string }, { texts: string }];
   const texts = JSON.parse(first.line.slice("data:".length)).choices[0].text + run.texts;
   const sentNs = texts.match(/\d{16}/g)!.map(Number);
   expect(sentNs.length).toBe(5);

@@ -1,13 +1,14 @@
 /** Latencies of the replies that were what was asked for, from the send and from when the send was due. */
 import type { Measurements } from "../measurements.ts";
 import { timePerOutputToken } from "../metrics.ts";
-import { confidence, type Confidence, type Sample } from "../statistics/bootstrap.ts";
+import { confidence, type Confidence, oneEach, type Sample } from "../statistics/bootstrap.ts";
 import {
   distribution,
   histogramDistribution,
   type Distribution,
 } from "../statistics/percentiles.ts";
 import { randomFor } from "./random.ts";
+import { valuesOf } from "../statistics/values.ts";
 
 export const latencyNames = [
   "ttft",
@@ -41,7 +42,7 @@ export type Latencies = Partial<Readonly<Record<LatencyName, Latency>>>;
 export function latencies(m: Measurements, chosen: Int32Array, seed: number | null): Latencies {
   const found: Partial<Record<LatencyName, Latency>> = {};
   for (const name of latencyNames) {
-    const sample = samples[name](m, chosen);
+    const sample = latencySamples[name](m, chosen);
     if (sample.values.length > 0) {
       const asked = seed !== null && headline.includes(name);
       const interval = asked ? confidence(sample, randomFor(seed, name)) : null;
@@ -54,22 +55,28 @@ export function latencies(m: Measurements, chosen: Int32Array, seed: number | nu
   return found;
 }
 
-const samples: Record<LatencyName, (m: Measurements, chosen: Int32Array) => Sample> = {
-  ttft: (m, chosen) => oneEach(withToken(m, chosen), (i) => m.columns.ttftS[i]!),
+type SampleOf = (m: Measurements, chosen: Int32Array) => Sample;
+
+/** The values of each latency, in seconds; no gaps where they went to a histogram. */
+export const latencySamples: Readonly<Record<LatencyName, SampleOf>> = {
+  ttft: (m, chosen) => valueEach(withToken(m, chosen), (i) => m.columns.ttftS[i]!),
   ttftFromSchedule: (m, chosen) =>
-    oneEach(withToken(m, chosen), (i) => m.columns.ttftS[i]! + lagS(m, i)),
+    valueEach(withToken(m, chosen), (i) => m.columns.ttftS[i]! + lagS(m, i)),
   tpot: (m, chosen) => {
     const several = withToken(m, chosen).filter((i) => m.tokens(i) > 1);
-    return oneEach(several, (i) => timePerOutputToken(m, i, m.tokens(i)));
+    return valueEach(several, (i) => timePerOutputToken(m, i, m.tokens(i)));
   },
   itl: (m, chosen) => gaps(m, chosen, () => 1),
   itlPerToken: (m, chosen) => {
     if (m.histogram || tokensPerEvent(m, chosen) < severalTokens) return gaps(m, none, () => 1);
     return gaps(m, chosen, (i) => Math.max(1, m.tokens(i) / m.columns.events[i]!));
   },
-  e2e: (m, chosen) => oneEach(chosen, (i) => m.columns.latencyS[i]!),
-  e2eFromSchedule: (m, chosen) => oneEach(chosen, (i) => m.columns.latencyS[i]! + lagS(m, i)),
+  e2e: (m, chosen) => valueEach(chosen, (i) => m.columns.latencyS[i]!),
+  e2eFromSchedule: (m, chosen) => valueEach(chosen, (i) => m.columns.latencyS[i]! + lagS(m, i)),
 };
+
+const valueEach = (chosen: Int32Array, valueOf: (index: number) => number): Sample =>
+  oneEach(valuesOf(chosen, valueOf));
 
 const none = new Int32Array();
 
@@ -87,13 +94,6 @@ const lagS = (m: Measurements, i: number): number =>
 
 const withToken = (m: Measurements, chosen: Int32Array): Int32Array =>
   chosen.filter((i) => m.columns.ttftS[i]! > 0);
-
-function oneEach(chosen: Int32Array, valueOf: (index: number) => number): Sample {
-  return {
-    values: Float64Array.from(chosen, valueOf),
-    owner: Int32Array.from({ length: chosen.length }, (_, k) => k),
-  };
-}
 
 /** Gaps between events after the first, each divided by the tokens that an event of its request carries. */
 function gaps(m: Measurements, chosen: Int32Array, tokensOf: (index: number) => number): Sample {

@@ -4,7 +4,8 @@ import { littlesLaw, type LittlesLaw } from "../statistics/littles-law.ts";
 import { steadyWindow, type Window } from "../statistics/steady-state.ts";
 import { amounts } from "../statistics/timeline.ts";
 import { latencies, type Latencies } from "./latencies.ts";
-import { ends, outputTokens } from "./throughput.ts";
+import { brought, type Counted } from "./throughput.ts";
+import { valuesOf } from "../statistics/values.ts";
 
 export interface SteadyState {
   readonly window: Window;
@@ -21,25 +22,25 @@ export type SteadyFinding =
   { readonly state: SteadyState } | { readonly state: null; readonly reason: string };
 
 export function steadyState(m: Measurements, ok: Int32Array, durationS: number): SteadyFinding {
-  const all = m.indices("ok", "short output", "failed", "incomplete");
+  const all = m.indices();
   const lives = {
-    sentS: Float64Array.from(all, (i) => m.columns.sentS[i]!),
-    endedS: Float64Array.from(all, (i) => m.columns.sentS[i]! + m.columns.endedS[i]!),
+    sentS: valuesOf(all, (i) => m.columns.sentS[i]!),
+    endedS: valuesOf(all, (i) => m.columns.sentS[i]! + m.columns.endedS[i]!),
   };
   const window = steadyWindow(lives, durationS);
   if (typeof window === "string") return { state: null, reason: window };
   const { fromS, toS } = window;
   const sentWithin = (i: number): boolean =>
     m.columns.sentS[i]! >= fromS && m.columns.sentS[i]! < toS;
-  const perS = (spans: ReturnType<typeof ends>): number =>
-    amounts(spans, fromS, toS, 1)[0]! / (toS - fromS);
+  const perS = (what: Counted): number =>
+    amounts(brought[what](m, ok), fromS, toS, 1)[0]! / (toS - fromS);
   return {
     state: {
       window,
       sent: all.filter(sentWithin).length,
       latencies: latencies(m, ok.filter(sentWithin), null),
-      requestsPerS: perS(ends(m, ok)),
-      outputTokensPerS: perS(outputTokens(m, ok)),
+      requestsPerS: perS("requests"),
+      outputTokensPerS: perS("outputTokens"),
       littlesLaw: littlesLaw(lives, window),
     },
   };

@@ -77,6 +77,20 @@ export function usageWanted({ disableStream }: BenchOptions): Record<string, Pyt
 /** The text path of a format whose events differ in more than their text: nothing lies there, so all are parsed. */
 export const neverAlike = "no.text";
 
+/** How servers end a request that they gave up with an ordinary event: SGLang and vLLM, LMDeploy, SGLang 0.2. */
+const abortReasons: readonly unknown[] = ["abort", "error", "FINISH_ABORT"];
+
+/** What a finish reason says of a request that the server gave up; null of any other. */
+export function abortOf(reason: unknown, message?: unknown): Failure | null {
+  if (!abortReasons.includes(reason)) return null;
+  return errorEvent(message || `the server gave the request up: its finish_reason is '${reason}'`);
+}
+
+export const emptyReply: Failure = {
+  class: "empty",
+  message: "the reply is 200 with nothing in it",
+};
+
 export const malformed = (message: string): Failure => ({ class: "malformed", message });
 
 /** An error that the server reports inside a 200 stream: a text, or an object that holds one. */

@@ -8,7 +8,7 @@ import type { PythonValue } from "../python-values.ts";
 import type { BenchRequest, Failure } from "../request.ts";
 import { readLine } from "../transport/sse.ts";
 import type { Backend, ReplyReader } from "./backend.ts";
-import { Reply, errorEvent, extraFields, malformed } from "./backend.ts";
+import { Reply, emptyReply, errorEvent, extraFields, malformed } from "./backend.ts";
 
 export const llamaCppCompletion: Backend = {
   path: "/completion",
@@ -73,7 +73,7 @@ class CompletionReader implements ReplyReader {
   }
 
   end(): Failure | null {
-    if (this.empty) return { class: "empty", message: "the reply is 200 with nothing in it" };
+    if (this.empty) return emptyReply;
     if (this.stopped) return null;
     return { class: "cut off", message: "the stream ended without an event of stop: true" };
   }

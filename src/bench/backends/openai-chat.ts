@@ -1,6 +1,7 @@
 /**
  * `/v1/chat/completions`: the prompt as the one message of a user; the server puts its chat template around it. What a
- * model thinks (`reasoning_content`, `reasoning`) counts as generated text, as the tokens of it do.
+ * model thinks (`reasoning_content`, `reasoning`), its calls of tools and its refusals count as generated text, as the
+ * tokens of it do.
  */
 import type { BenchOptions } from "../options.ts";
 import { float, jsonDumps } from "../python-values.ts";
@@ -14,7 +15,14 @@ interface Message {
   readonly content?: unknown;
   readonly reasoning_content?: unknown;
   readonly reasoning?: unknown;
+  readonly refusal?: unknown;
+  readonly tool_calls?: unknown;
 }
+
+/** null and the like where a server is not to be trusted. */
+type ToolCall = {
+  readonly function?: { readonly name?: unknown; readonly arguments?: unknown };
+} | null;
 
 const place: TextPlace = {
   name: "choices[0].delta or choices[0].message",
@@ -23,7 +31,10 @@ const place: TextPlace = {
     const said = delta ?? message;
     if (typeof said !== "object" || said === null) return undefined;
     // null where there is nothing to say: the role, or the reason of the end.
-    const parts = [said.reasoning_content ?? said.reasoning, said.content].filter(Boolean);
+    const thought = said.reasoning_content ?? said.reasoning;
+    const calls = Array.isArray(said.tool_calls) ? (said.tool_calls as readonly ToolCall[]) : [];
+    const called = calls.flatMap((call) => [call?.function?.name, call?.function?.arguments]);
+    const parts = [thought, said.content, said.refusal, ...called].filter(Boolean);
     return parts.every((part) => typeof part === "string") ? parts.join("") : parts;
   },
 };

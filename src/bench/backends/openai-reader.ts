@@ -1,16 +1,17 @@
 /**
  * Reads the replies of `/v1/completions` and `/v1/chat/completions`, which differ in where a choice holds its text.
  *
- * Departures from bench_serving, all of them from failure to success: it fails a reply that holds a comment
- * or another field of the SSE format, `data:` without a blank, a usage event without choices, or a JSON body
- * on several lines. Like it, this reader counts `[DONE]` alone as success, and an error event as failure.
+ * Departures from bench_serving: it fails a reply that holds a comment or another field of the SSE format, `data:`
+ * without a blank, a usage event without choices, or a JSON body on several lines; and it takes a request that the
+ * server gave up (a finish_reason of "abort" or "error", an error beside a choice) for a success. Like it, this reader
+ * counts `[DONE]` alone as success, and an error event as failure.
  */
 import type { BenchOptions } from "../options.ts";
 import { parseJson } from "../python-values.ts";
 import type { Failure, Usage } from "../request.ts";
 import { readLine } from "../transport/sse.ts";
 import type { ReplyReader } from "./backend.ts";
-import { Reply, errorEvent, malformed } from "./backend.ts";
+import { Reply, abortOf, emptyReply, errorEvent, malformed } from "./backend.ts";
 
 /** The place of the text in a choice. */
 export interface TextPlace {
@@ -21,6 +22,8 @@ export interface TextPlace {
 }
 
 interface OpenaiEvent {
+  /** "error" where the event itself is one: the flat form of vLLM 0.5 and trtllm-serve. */
+  readonly object?: unknown;
   readonly choices?: readonly unknown[];
   readonly usage?: {
     readonly prompt_tokens?: unknown;
@@ -65,7 +68,7 @@ export class OpenaiReader implements ReplyReader {
   }
 
   end(): Failure | null {
-    if (this.empty) return { class: "empty", message: "the reply is 200 with nothing in it" };
+    if (this.empty) return emptyReply;
     if (this.body === "") return null;
     try {
       return this.event(parseJson(this.body), this.bodyS);
@@ -77,16 +80,20 @@ export class OpenaiReader implements ReplyReader {
   private event(value: unknown, atS: number): Failure | null {
     const event = (value ?? {}) as OpenaiEvent;
     if (event.usage) this.reply.usage = readUsage(event.usage);
+    const error = event.error || (event.object === "error" && event);
+    if (error) return errorEvent(error);
     const choice = event.choices?.[0];
-    const text = typeof choice === "object" && choice ? this.place.find(choice) : undefined;
-    if (text !== undefined) {
-      if (isFalse(text)) return null;
+    const isChoice = typeof choice === "object" && choice !== null;
+    const text = isChoice ? this.place.find(choice) : undefined;
+    if (!isChoice || text === undefined) {
+      const countsOnly = choice === undefined && (event.choices !== undefined || event.usage);
+      return countsOnly ? null : malformed(`an event without ${this.place.name}`);
+    }
+    if (!isFalse(text)) {
       if (typeof text !== "string") return malformed(`${this.place.name} is not a string`);
       this.reply.token(text, atS);
-      return null;
     }
-    if (event.error) return errorEvent(event.error);
-    return event.choices?.length === 0 ? null : malformed(`an event without ${this.place.name}`);
+    return abortOf((choice as { finish_reason?: unknown }).finish_reason);
   }
 }
 

@@ -9,7 +9,15 @@ import type { PythonValue } from "../python-values.ts";
 import type { BenchRequest, Failure } from "../request.ts";
 import { readLine } from "../transport/sse.ts";
 import type { Backend, ReplyReader } from "./backend.ts";
-import { Reply, errorEvent, extraFields, malformed, neverAlike } from "./backend.ts";
+import {
+  Reply,
+  abortOf,
+  emptyReply,
+  errorEvent,
+  extraFields,
+  malformed,
+  neverAlike,
+} from "./backend.ts";
 
 export const sglangGenerate: Backend = {
   path: "/generate",
@@ -54,6 +62,7 @@ class GenerateReader implements ReplyReader {
   readonly reply: Reply;
   private tokens = 0;
   private empty = true;
+  private finished = false;
 
   constructor({ compat }: BenchOptions) {
     this.reply = new Reply(compat === "0.2.7");
@@ -64,7 +73,10 @@ class GenerateReader implements ReplyReader {
     if (!read) return null;
     this.empty = false;
     this.reply.latencyS = atS;
-    if (read.payload === "[DONE]") return null;
+    if (read.payload === "[DONE]") {
+      this.finished = true;
+      return null;
+    }
     try {
       return this.event((parseJson(read.payload) ?? {}) as GenerateEvent, atS);
     } catch {
@@ -77,7 +89,9 @@ class GenerateReader implements ReplyReader {
   }
 
   end(): Failure | null {
-    return this.empty ? { class: "empty", message: "the reply is 200 with nothing in it" } : null;
+    if (this.empty) return emptyReply;
+    if (this.finished) return null;
+    return { class: "cut off", message: "the stream ended without a finish_reason or [DONE]" };
   }
 
   private event({ text, output_ids: ids, meta_info: meta, error }: GenerateEvent, atS: number) {
@@ -92,13 +106,13 @@ class GenerateReader implements ReplyReader {
     if (count > this.tokens) this.reply.token("", atS);
     this.tokens = Math.max(this.tokens, count);
     this.reply.text = isDelta ? this.reply.text + text : text;
-    return aborted(meta?.finish_reason);
+    return this.finish(meta?.finish_reason);
   }
-}
 
-/** A request that the server gave up ends with an ordinary event that says so. */
-function aborted(reason: NonNullable<GenerateEvent["meta_info"]>["finish_reason"]): Failure | null {
-  if (reason === "FINISH_ABORT") return errorEvent("the server aborted the request");
-  if (typeof reason !== "object" || reason?.type !== "abort") return null;
-  return errorEvent(reason.message || "the server aborted the request");
+  /** An object, null while the request runs; in SGLang 0.2 a string, "None" while it runs. */
+  private finish(reason: NonNullable<GenerateEvent["meta_info"]>["finish_reason"]): Failure | null {
+    this.finished = !!reason && reason !== "None";
+    if (typeof reason !== "object") return abortOf(reason);
+    return abortOf(reason?.type, reason?.message);
+  }
 }

@@ -1,8 +1,8 @@
 /**
  * `generate_stream` of a Triton server with TensorRT-LLM. It has no way to ignore the end of sequence, so the
  * length is forced by `min_length` and an end id that no vocabulary has. Every event counts as a token, empty
- * or not; latency ends with the last of them, and a reply without any is a success of latency 0: all as in
- * bench_serving.
+ * or not, and latency ends with the last of them, as in bench_serving; which takes a reply without any for a success.
+ * Half a stream and a whole one end alike: only its length tells them apart.
  */
 import type { BenchOptions } from "../options.ts";
 import { float, jsonDumps, parseJson } from "../python-values.ts";
@@ -10,7 +10,7 @@ import type { PythonValue } from "../python-values.ts";
 import type { BenchRequest, Failure } from "../request.ts";
 import { readLine } from "../transport/sse.ts";
 import type { Backend, ReplyReader } from "./backend.ts";
-import { Reply, errorEvent, extraFields, malformed } from "./backend.ts";
+import { Reply, emptyReply, errorEvent, extraFields, malformed } from "./backend.ts";
 
 const impossibleEndId = 1048576;
 /** It does not take 0. */
@@ -45,10 +45,12 @@ function writeBody(
 
 class GenerateStreamReader implements ReplyReader {
   readonly reply = new Reply(false);
+  private empty = true;
 
   line(line: string, atS: number): Failure | null {
     const read = readLine(line);
     if (!read) return null;
+    this.empty = false;
     let event: { text_output?: unknown; error?: unknown } | null;
     try {
       event = parseJson(read.payload) as typeof event;
@@ -70,6 +72,6 @@ class GenerateStreamReader implements ReplyReader {
   }
 
   end(): Failure | null {
-    return null;
+    return this.empty ? emptyReply : null;
   }
 }

@@ -8,8 +8,8 @@ import {
   sameLoad,
 } from "../results/configuration.ts";
 import { type Figure, figureOf, headlines, intervalOfLine } from "../results/figures.ts";
-import { allFailed, failuresOf, type SavedRun } from "../results/lines.ts";
-import type { RecordedRun } from "../results/records.ts";
+import { allFailed, failureText, type SavedRun } from "../results/lines.ts";
+import type { Measurements } from "../measurements.ts";
 import { mean } from "../statistics.ts";
 import { studentCdf, studentQuantile } from "../statistics/student.ts";
 import {
@@ -23,7 +23,7 @@ import {
 } from "./resample.ts";
 import { welch } from "./welch.ts";
 
-export type Records = ReadonlyMap<SavedRun, RecordedRun>;
+export type Records = ReadonlyMap<SavedRun, Measurements>;
 
 /** "same": a difference that chance explains; "unknown": nothing can be said about that. */
 export type Verdict = "better" | "worse" | "same" | "unknown";
@@ -215,12 +215,8 @@ function warningsOf(side: "A" | "B", { runs }: RunGroup): string[] {
   const where = ({ file, line }: SavedRun): string => `${side}, line ${line} of ${file}`;
   return runs.flatMap((run) => {
     const found: string[] = [];
-    const failures = failuresOf(run.fields);
-    if (allFailed(run.fields)) found.push(`${where(run)}: all requests failed.`);
-    else if (failures && failures.failed > 0) {
-      const { failed, of } = failures;
-      found.push(`${where(run)}: ${failed} of ${of} requests failed; latencies are of the others.`);
-    }
+    const failures = failureText(run.fields);
+    if (failures !== null) found.push(`${where(run)}: ${failures}`);
     if (run.fields["interrupted"] === true) found.push(`${where(run)}: interrupted.`);
     if (run.fields["valid"] === false || run.fields["invalid"]) {
       found.push(`${where(run)}: marked invalid when it was measured.`);

@@ -93,7 +93,8 @@ function changed(pair: Pair, gate: ChangeGate, strict: boolean): GateResult {
   const found = pair.differences.find(({ figure }) => figure.name === gate.figure.name);
   if (!found) {
     throw new UserError(
-      `--fail-on: ${gate.figure.name} is not in both runs; a figure that result lines do not hold needs --records`,
+      `--fail-on: ${gate.figure.name} is not in both runs; a figure that result lines do not hold, such as a ` +
+        "percentile of too few requests, needs --records",
     );
   }
   const change = gate.relative ? (100 * found.change) / found.a : found.change;

@@ -11,6 +11,8 @@ export type Exchange = readonly [prompt: string, reply: string];
 export interface Conversations {
   readonly exchanges: Exchange[];
   readonly source: string;
+  /** They were made up, so no rule says how often one may be sent. */
+  readonly madeUp: boolean;
 }
 export interface ConversationOptions {
   readonly datasetPath: string;
@@ -49,7 +51,7 @@ export function loadConversations(options: ConversationOptions): Conversations {
     `No --dataset-path and no ${defaultFile} here: using ${exchanges.length} synthetic conversations. ` +
       "For figures that compare with published ones, download ShareGPT with --download-dataset.",
   );
-  return { exchanges, source: "synthetic" };
+  return { exchanges, source: "synthetic", madeUp: true };
 }
 
 function fromFile(path: string, { allowTruncated, note }: ConversationOptions): Conversations {
@@ -72,7 +74,17 @@ function fromFile(path: string, { allowTruncated, note }: ConversationOptions): 
     }
     note(`${path} ${where}; using the ${items.length} conversations before it.`);
   }
-  return { exchanges: items.filter((exchange) => exchange !== null), source: path };
+  const exchanges = items.filter((exchange) => exchange !== null);
+  return { exchanges, source: path, madeUp: false };
+}
+
+/** To those who ask for more prompts than there are conversations to make them of. */
+export function repetitionNote(source: string, usable: number, prompts: number): string {
+  const times = Math.ceil(prompts / usable);
+  return (
+    `${source} has ${usable} usable conversations: ${prompts} prompts use each up to ${times} times, ` +
+    "which a prefix cache knows again; --salt random makes each new."
+  );
 }
 
 /** null for fewer than two turns. Lone surrogates, which no tokenizer takes, become U+FFFD. */

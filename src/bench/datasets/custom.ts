@@ -5,14 +5,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { UserError, UsageError } from "../../user-error.ts";
-import type { BenchRequest } from "../request.ts";
-import type { Dataset, DatasetContext } from "./dataset.ts";
+import { backendOf } from "../backends/index.ts";
+import type { BenchOptions } from "../options.ts";
+import type { BenchRequest, Prompt } from "../request.ts";
+import { keptDataset, type Dataset, type DatasetContext } from "./dataset.ts";
 
 /** Where neither the line nor --sharegpt-output-len says it: vLLM's default. */
 const usualOutputLen = 256;
 
 interface CustomPrompt {
-  readonly prompt: string | readonly number[];
+  readonly prompt: Prompt;
   readonly outputLen: number | null;
   readonly reply: string | null;
 }
@@ -29,6 +31,7 @@ export function customDataset({ options, tokenizer, note }: DatasetContext): Dat
     if (requests.length === numPrompts) break;
     if (line.trim() === "") continue;
     const custom = parseLine(line, `${path}:${i + 1}`);
+    if (typeof custom.prompt !== "string") checkIds(`${path}:${i + 1}`, options);
     const outputLen = sharegptOutputLen ?? custom.outputLen ?? replyLen(custom, tokenizer);
     requests.push({
       prompt: custom.prompt,
@@ -39,7 +42,15 @@ export function customDataset({ options, tokenizer, note }: DatasetContext): Dat
   if (requests.length < numPrompts) {
     note(`${path} has ${requests.length} prompts, fewer than --num-prompts ${numPrompts}.`);
   }
-  return { requests, source: path };
+  return keptDataset(requests, { source: path });
+}
+
+/** @throws UserError where ids are no use. */
+function checkIds(where: string, { backend, applyChatTemplate }: BenchOptions): void {
+  if (applyChatTemplate)
+    throw new UserError(`--apply-chat-template needs text; ${where} has token ids.`);
+  if (!backendOf[backend].takesIds)
+    throw new UserError(`${where} has token ids, which the ${backend} backend does not take.`);
 }
 
 /** @throws UserError that names the line and says what is expected. */
@@ -83,7 +94,7 @@ const isIds = (value: unknown): value is number[] =>
   value.length > 0 &&
   value.every((id) => Number.isSafeInteger(id) && id >= 0);
 
-const lengthOf = (prompt: string | readonly number[], tokenizer: Tokenizer): number =>
+const lengthOf = (prompt: Prompt, tokenizer: Tokenizer): number =>
   typeof prompt === "string" ? tokenizer.encode(prompt).length : prompt.length;
 
 const replyLen = ({ reply }: CustomPrompt, tokenizer: Tokenizer): number =>

@@ -4,8 +4,8 @@ import type { BenchOptions } from "../options.ts";
 import type { NumpyRandom } from "../random/numpy.ts";
 
 export interface Lengths {
-  readonly inputs: readonly number[];
-  readonly outputs: readonly number[];
+  readonly inputs: Int32Array;
+  readonly outputs: Int32Array;
 }
 
 /** Draws all input lengths, then all output lengths. An output length can be 0, as in bench_serving. */

@@ -8,7 +8,7 @@ import { tokenFlag } from "../../tokenizer/tokenizer.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { UserError } from "../../user-error.ts";
 import type { BenchRequest } from "../request.ts";
-import type { Dataset, DatasetContext } from "./dataset.ts";
+import { keptDataset, type Dataset, type DatasetContext } from "./dataset.ts";
 import { drawLengths } from "./lengths.ts";
 
 /** Corrections of one prompt. Nearly always one suffices: words of the vocabulary seldom merge. */
@@ -17,15 +17,13 @@ const roundsMax = 64;
 export function randomExactDataset({ options, tokenizer, numpy }: DatasetContext): Dataset {
   const { inputs, outputs } = drawLengths(options, numpy);
   const writer = new ExactWriter(tokenizer);
-  const requests = inputs.map((length, i): BenchRequest => {
+  const requests = Array.from(inputs, (length, i): BenchRequest => {
     const random = seedrandom(`random-exact ${options.seed} ${i}`);
     return { ...writer.write(length, random), outputLen: outputs[i]! };
   });
-  const renew = (request: BenchRequest, mark: string): BenchRequest => ({
-    ...request,
-    ...writer.write(request.promptLen, seedrandom(`random-exact ${options.seed} ${mark}`)),
-  });
-  return { requests, source: "random words", renew };
+  const renew = (promptLen: number, mark: string): string =>
+    writer.write(promptLen, seedrandom(`random-exact ${options.seed} ${mark}`)).prompt;
+  return keptDataset(requests, { source: "random words", renew });
 }
 
 /** Writes texts of so many tokens, those that the tokenizer adds itself included. */

@@ -13,12 +13,13 @@ export function randomIdsDataset({ options, tokenizer, numpy }: DatasetContext):
   const { inputs, outputs } = drawLengths(options, numpy);
   const ids = ordinaryIds(tokenizer);
   const offsets = numpy.integers(0, ids.length, options.numPrompts);
-  const requests = inputs.map((promptLen, i) => ({
-    prompt: Array.from({ length: promptLen }, (_, j) => ids[(offsets[i]! + i + j) % ids.length]!),
-    promptLen,
-    outputLen: outputs[i]!,
-  }));
-  return { requests, source: "random ids" };
+  return {
+    promptLens: inputs,
+    outputLens: outputs,
+    prompt: (i) =>
+      Array.from({ length: inputs[i]! }, (_, j) => ids[(offsets[i]! + i + j) % ids.length]!),
+    source: "random ids",
+  };
 }
 
 function ordinaryIds({ baseVocabSize, bytes }: Tokenizer): number[] {

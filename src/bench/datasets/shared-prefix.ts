@@ -8,7 +8,7 @@ import { UsageError } from "../../user-error.ts";
 import type { BenchOptions } from "../options.ts";
 import type { PythonRandom } from "../random/python.ts";
 import type { BenchRequest } from "../request.ts";
-import type { Dataset, DatasetContext } from "./dataset.ts";
+import { keptDataset, type Dataset, type DatasetContext } from "./dataset.ts";
 
 export function sharedPrefixDataset(context: DatasetContext): Dataset {
   const { options, tokenizer, python, note } = context;
@@ -25,7 +25,7 @@ export function sharedPrefixDataset(context: DatasetContext): Dataset {
   const sharedLens = systems.map((system) => tokenizer.encode(`${system}\n\n`).length);
   note(idealHitNote(sharedLens, perGroup, requests));
   python.shuffle(requests);
-  return { requests, source: "generated shared prefixes", sharesPrefixes: true };
+  return keptDataset(requests, { source: "generated shared prefixes", sharesPrefixes: true });
 }
 
 /** The lengths asked for, or, for a wanted ratio of hits, their sum divided otherwise. @throws UsageError */

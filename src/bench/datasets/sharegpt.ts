@@ -1,13 +1,16 @@
 /** Real conversations: the first turn is the prompt, the length of the second is the output length. */
 import { UsageError } from "../../user-error.ts";
-import { loadConversations } from "./conversations.ts";
-import type { Dataset, DatasetContext } from "./dataset.ts";
+import { loadConversations, repetitionNote } from "./conversations.ts";
+import { keptDataset, type Dataset, type DatasetContext } from "./dataset.ts";
 
 const minLen = 4;
 const maxPromptLen = 1024;
 const maxTotalLen = 2048;
 
-/** bench_serving's rules in its order: shuffle, then take the first `numPrompts` that are neither short nor long. */
+/**
+ * bench_serving's rules in its order: shuffle, then take the first `numPrompts` that are neither short nor long. Only
+ * the made-up corpus is gone through again where it has fewer.
+ */
 export function sharegptDataset(context: DatasetContext): Dataset {
   const { numPrompts, sharegptOutputLen } = context.options;
   if (sharegptOutputLen !== null && sharegptOutputLen < minLen) {
@@ -15,7 +18,8 @@ export function sharegptDataset(context: DatasetContext): Dataset {
       `--sharegpt-output-len: ${sharegptOutputLen} is too small; the least is ${minLen}.`,
     );
   }
-  const { exchanges, source } = loadConversations({ ...context.options, note: context.note });
+  const { options, note } = context;
+  const { exchanges, source, madeUp } = loadConversations({ ...options, note });
   context.python.shuffle(exchanges);
   const requests = [];
   for (const [prompt, reply] of exchanges) {
@@ -26,10 +30,12 @@ export function sharegptDataset(context: DatasetContext): Dataset {
     if (outputLen < minLen || promptLen + outputLen > maxTotalLen) continue;
     requests.push({ prompt, promptLen, outputLen });
   }
-  if (requests.length < numPrompts) {
-    context.note(
-      `${source} has ${requests.length} usable conversations, fewer than --num-prompts ${numPrompts}.`,
-    );
+  const usable = requests.length;
+  if (usable < numPrompts && madeUp) {
+    note(repetitionNote(source, usable, numPrompts));
+    while (requests.length < numPrompts) requests.push(requests[requests.length % usable]!);
+  } else if (usable < numPrompts) {
+    note(`${source} has ${usable} usable conversations, fewer than --num-prompts ${numPrompts}.`);
   }
-  return { requests, source };
+  return keptDataset(requests, { source });
 }

@@ -13,14 +13,16 @@ import type { Language } from "./synthetic-words.ts";
 const usualCount = 4096;
 /** Conversations made for each one wanted, since some are filtered out. */
 const surplus = 1.3;
+/** About 60 MB. */
+const countMax = 16_384;
 const tokensMax = 3000;
 
 type Random = () => number;
 
-/** At least enough conversations for `wanted` usable ones. A longer corpus begins like a shorter one. */
+/** Enough conversations for `wanted` usable ones, up to 12,000. A longer corpus begins like a shorter one. */
 export function syntheticConversations(wanted: number): Exchange[] {
   const random = seedrandom("servebench synthetic conversations 1");
-  const count = Math.max(usualCount, Math.ceil(wanted * surplus));
+  const count = Math.min(Math.max(usualCount, Math.ceil(wanted * surplus)), countMax);
   return Array.from({ length: count }, () => {
     const language = pickLanguage(random);
     const prompt = text(language, logNormal(random, 4.6, 1.55), random);

@@ -16,16 +16,20 @@ export class NumpyRandom {
     this.bits = Mt19937.fromWord(seed);
   }
 
-  /** `count` integers in [low, high), as `randint(low, high, size=count)`: masked rejection, no draw for one value. */
-  integers(low: number, high: number, count: number): number[] {
+  /**
+   * `count` integers in [low, high), 0 <= low < high <= 2^31, as `randint(low, high, size=count)`: masked rejection,
+   * no draw for one value.
+   */
+  integers(low: number, high: number, count: number): Int32Array {
     const range = high - 1 - low;
     if (range < 0) throw new RangeError(`integers: low ${low} is not below high ${high}`);
-    if (range === 0) return Array.from({ length: count }, () => low);
+    const drawn = new Int32Array(count);
+    if (range === 0) return drawn.fill(low);
     const mask = 0xffffffff >>> Math.clz32(range);
-    return Array.from({ length: count }, () => {
+    return drawn.map(() => {
       for (;;) {
-        const drawn = (this.bits.nextUint32() & mask) >>> 0;
-        if (drawn <= range) return low + drawn;
+        const masked = (this.bits.nextUint32() & mask) >>> 0;
+        if (masked <= range) return low + masked;
       }
     });
   }

@@ -5,14 +5,16 @@ import { fixed2, float } from "../python-values.ts";
 import type { PythonValue } from "../python-values.ts";
 import { row, title, width } from "./text.ts";
 
-export function acrossRunsTable(runs: number, figures: AcrossRuns): string {
+/** @param valid How many of the runs are not INVALID. */
+export function acrossRunsTable(runs: number, valid: number, figures: AcrossRuns): string {
   const rows = Object.entries(figures).map(([name, { mean, interval, variation }]) => {
     const ends = interval?.map(fixed2).join(", ") ?? "-";
     const text = variation === null ? "-" : `${(100 * variation).toFixed(1)} %`;
     return row(`${name}:`, `${fixed2(mean)}  [${ends}]  CV ${text}`);
   });
   const head = title(`${runs} runs: mean, 95 % of it, CV`, "=");
-  return `${[head, ...rows, "=".repeat(width)].join("\n")}\n`;
+  const told = row("Valid runs:", `${valid} of ${runs}`);
+  return `${[head, ...rows, told, "=".repeat(width)].join("\n")}\n`;
 }
 
 /** The number of the run, and what all say together in the line of the last; nothing without --num-runs. */

@@ -39,6 +39,8 @@ export function analysisFields(analysis: Analysis): Fields {
     throughput: {
       requests_per_s: figure(throughput.requests.perS),
       requests_per_s_ci: pair(throughput.requests.interval),
+      input_tokens_per_s: figure(throughput.inputTokens.perS),
+      input_tokens_per_s_ci: pair(throughput.inputTokens.interval),
       output_tokens_per_s: figure(throughput.outputTokens.perS),
       output_tokens_per_s_ci: pair(throughput.outputTokens.interval),
     },

@@ -2,7 +2,8 @@
  * The file of --records: one JSON line a request, written while the run goes on, so that a run that is killed loses
  * at most its last second. A disk that is full is said once, and the run goes on without the file.
  */
-import { statusOf, type RequestRecord } from "../request.ts";
+import type { Outcome } from "../measurements.ts";
+import type { RequestRecord } from "../request.ts";
 import { LineFile } from "./line-file.ts";
 
 /** Lines are written when they are this many characters or this old. */
@@ -17,13 +18,21 @@ export interface RunLabel {
   readonly startedAt: string;
 }
 
-/** Times in seconds: those of the schedule and the send from the start of the run, the others from the send. */
-export function recordLine(record: RequestRecord, retokenized: number, label: RunLabel): string {
+/**
+ * Times in seconds: those of the schedule and the send from the start of the run, the others from the send. What
+ * reads it back takes `status` as it was judged here.
+ */
+export function recordLine(
+  record: RequestRecord,
+  retokenized: number,
+  status: Outcome,
+  label: RunLabel,
+): string {
   const { index, promptLen, outputLen, scheduledS, sentS, usage, failure } = record;
   return JSON.stringify({
     ...label,
     index,
-    status: statusOf(record),
+    status,
     httpStatus: record.httpStatus,
     failure,
     promptLen,

@@ -16,6 +16,7 @@ import type { Histogram } from "../statistics/histogram.ts";
 import { carries, valuesNeeded } from "../statistics/percentiles.ts";
 import { Samples } from "../statistics/samples.ts";
 import { row, title, width } from "./text.ts";
+import { valuesOf } from "../statistics/values.ts";
 
 type Fields = Record<string, PythonValue>;
 
@@ -74,10 +75,10 @@ export function summaries(m: Measurements): Record<PercentileMetric, Summary> {
   const gaps = new Samples();
   for (const i of done) gaps.append(m.ownGapsOf(i));
   return {
-    ttft: summaryOf(Float64Array.from(done, (i) => m.columns.ttftS[i]!)),
-    tpot: summaryOf(Float64Array.from(several, (i) => timePerOutputToken(m, i, tokensOf(m, i)))),
+    ttft: summaryOf(valuesOf(done, (i) => m.columns.ttftS[i]!)),
+    tpot: summaryOf(valuesOf(several, (i) => timePerOutputToken(m, i, tokensOf(m, i)))),
     itl: m.histogram ? histogramSummary(m.histogram) : summaryOf(gaps.values()),
-    e2el: summaryOf(Float64Array.from(done, (i) => m.columns.latencyS[i]!)),
+    e2el: summaryOf(valuesOf(done, (i) => m.columns.latencyS[i]!)),
   };
 }
 
@@ -170,8 +171,8 @@ function peakTokens(m: Measurements, done: Int32Array): number {
 
 /** Requests under way at once; one that ends when another begins is over by then. */
 function peakRequests(m: Measurements, done: Int32Array): number {
-  const begin = Float64Array.from(done, (i) => m.columns.sentS[i]!).sort();
-  const end = Float64Array.from(done, (i) => m.columns.sentS[i]! + m.columns.latencyS[i]!).sort();
+  const begin = valuesOf(done, (i) => m.columns.sentS[i]!).sort();
+  const end = valuesOf(done, (i) => m.columns.sentS[i]! + m.columns.latencyS[i]!).sort();
   let [peak, over] = [0, 0];
   begin.forEach((s, begun) => {
     while (end[over]! <= s) over++;

@@ -1,6 +1,7 @@
 /** What of the output files a reproduction reads again, and what it labels its lines with. */
 import { shellWord } from "../command-line.ts";
 import { serverText } from "../loaded-server.ts";
+import { clientMachine } from "../report/client-machine.ts";
 import { readLedger as readLines } from "../results/ledger.ts";
 import type { Fields } from "../results/lines.ts";
 import { outputFiles, type Plan, type PlannedRun, runName, type Series } from "./plan.ts";
@@ -14,7 +15,13 @@ export interface Ledger {
 
 export function labelsOf(series: Series, run: PlannedRun): Readonly<Record<string, string>> {
   const { system, server } = series;
-  return { recipe: runName(run), system, command: run.command, server: serverText(server) };
+  return {
+    recipe: runName(run),
+    system,
+    command: run.command,
+    server: serverText(server),
+    client_machine: clientMachine(),
+  };
 }
 
 export function readLedger(plan: Plan): Ledger {

@@ -1,10 +1,12 @@
 /** The figures of a run by name, from its result line or its records: what is compared, gated, searched and plotted. */
 import { UsageError } from "../../user-error.ts";
 import { nearest } from "../../nearest.ts";
+import { latencySamples } from "../analysis/latencies.ts";
+import { brought, type Counted, total } from "../analysis/throughput.ts";
+import type { Measurements } from "../measurements.ts";
 import { mean, percentile, standardDeviation } from "../statistics.ts";
-import { eventsOf, spanOf } from "./events.ts";
-import { allFailed, type Fields, failuresOf, numberOf, type SavedRun } from "./lines.ts";
-import { type RecordedRun, type SavedRecord, succeeded } from "./records.ts";
+import type { Histogram } from "../statistics/histogram.ts";
+import { allFailed, type Fields, failuresOf, numberOf, objectOf, type SavedRun } from "./lines.ts";
 
 export const latencyMetrics = ["ttft", "tpot", "itl", "e2e"] as const;
 export type LatencyMetric = (typeof latencyMetrics)[number];
@@ -30,9 +32,6 @@ export type Figure = Common &
     | { readonly kind: "errors" }
   );
 
-/** What a throughput counts. */
-export type Counted = "requests" | "input" | "output";
-
 export const latencyNames: Readonly<Record<LatencyMetric, string>> = {
   ttft: "TTFT",
   tpot: "TPOT",
@@ -52,9 +51,9 @@ const throughput = (count: Counted, label: string, unit: string, ...keys: string
 
 export const throughputs: readonly Figure[] = [
   throughput("requests", "Request throughput", "req/s", "request_throughput"),
-  throughput("input", "Input token throughput", "tok/s", "input_throughput"),
+  throughput("inputTokens", "Input token throughput", "tok/s", "input_throughput"),
   throughput(
-    "output",
+    "outputTokens",
     "Output token throughput",
     "tok/s",
     "output_throughput",
@@ -65,7 +64,7 @@ export const throughputs: readonly Figure[] = [
 export const errorRate: Figure = {
   kind: "errors",
   name: "error_rate",
-  label: "Failed requests",
+  label: "Requests without a whole reply",
   unit: "%",
   better: "lower",
 };
@@ -126,84 +125,103 @@ function parseStatistic(word: string): LatencyStatistic {
   return word === "std" || word === "max" ? word : Number(word.slice(1));
 }
 
-/** A figure as a result line holds it; null if it does not. A run in which all failed has no latencies. */
+/**
+ * A figure as a result line holds it; null if it does not. What our lines say of whole replies counts; bench_serving's
+ * keys, which hold short replies too and percentiles of any sample, stand in where a line has nothing else.
+ */
 export function figureOfLine(figure: Figure, fields: Fields): number | null {
-  if (figure.kind === "throughput") return numberOf(fields, ...figure.keys);
   if (figure.kind === "errors") {
     const failures = failuresOf(fields);
     return failures && failures.of > 0 ? (100 * failures.failed) / failures.of : null;
   }
-  if (allFailed(fields)) return null;
-  const { metric, statistic } = figure;
-  const words = statistic === 50 ? ["median", "p50"] : [figure.name.split("_")[1]!];
+  if (figure.kind === "latency" && allFailed(fields)) return null;
+  const own = ownPlace(figure, fields);
+  return own ? numberOf(own.object, own.name) : numberOf(fields, ...theirKeys(figure));
+}
+
+type LineFigure = Exclude<Figure, { kind: "errors" }>;
+
+/** bench_serving's keys of any version. */
+function theirKeys(figure: LineFigure): readonly string[] {
+  if (figure.kind === "throughput") return figure.keys;
+  const { metric, statistic, name } = figure;
+  const words = statistic === 50 ? ["median", "p50"] : [name.split("_")[1]!];
   const stems = metric === "e2e" ? ["e2e_latency", "e2e", "e2el"] : [metric];
   const keys = words.flatMap((word) => stems.map((stem) => `${word}_${stem}`));
-  const flat = numberOf(fields, ...keys.flatMap((key) => [`${key}_ms`, key]));
-  return flat ?? numberOf(ownFigures(fields, metric), `${figure.name.split("_")[1]!}_ms`);
+  return keys.flatMap((key) => [`${key}_ms`, key]);
+}
+
+interface OwnPlace {
+  readonly object: Fields;
+  readonly name: string;
+  readonly interval: string;
+}
+
+const ownRates: Readonly<Record<Counted, string>> = {
+  requests: "requests_per_s",
+  inputTokens: "input_tokens_per_s",
+  outputTokens: "output_tokens_per_s",
+};
+
+/** Where a line of ours holds a figure and its interval; null for other lines. */
+function ownPlace(figure: LineFigure, fields: Fields): OwnPlace | null {
+  if (figure.kind === "throughput") {
+    const name = ownRates[figure.count];
+    const object = objectOf(fields, "throughput");
+    return name in object ? { object, name, interval: `${name}_ci` } : null;
+  }
+  if (!("latencies" in fields)) return null;
+  const statistic = figure.name.split("_")[1]!;
+  const object = objectOf(objectOf(fields, "latencies"), figure.metric);
+  return { object, name: `${statistic}_ms`, interval: `${statistic}_ci_ms` };
 }
 
 /** Where a figure is with 95 % confidence, as the line itself says; null if it does not. */
 export function intervalOfLine(figure: Figure, fields: Fields): [number, number] | null {
-  const interval = toldInterval(figure, fields);
+  const own = figure.kind === "errors" ? null : ownPlace(figure, fields);
+  const interval = own?.object[own.interval];
   if (!Array.isArray(interval) || interval.length !== 2) return null;
   const [low, high] = interval as unknown[];
   return typeof low === "number" && typeof high === "number" ? [low, high] : null;
 }
 
-function toldInterval(figure: Figure, fields: Fields): unknown {
-  if (figure.kind === "latency") {
-    return ownFigures(fields, figure.metric)[`${figure.name.split("_")[1]!}_ci_ms`];
-  }
-  const { throughput: told } = fields;
-  if (figure.kind === "errors" || !isFields(told)) return null;
-  return told[
-    { requests: "requests_per_s_ci", output: "output_tokens_per_s_ci", input: "" }[figure.count]
-  ];
+/** Seconds from the start to the end of the last exchange; NaN where records do not say when. */
+export function durationOf(m: Measurements): number {
+  const { sentS, endedS } = m.columns;
+  return m.indices().reduce((last, i) => Math.max(last, sentS[i]! + endedS[i]!), 0);
 }
 
-/** What our lines say of a latency beside bench_serving's keys. */
-function ownFigures(fields: Fields, metric: LatencyMetric): Fields {
-  const { latencies } = fields;
-  const found = isFields(latencies) ? latencies[metric] : null;
-  return isFields(found) ? found : {};
-}
-
-const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null;
-
-/** Milliseconds that a successful request gives to a latency: one, or for ITL as many as it has gaps. */
-export function latenciesMs(metric: LatencyMetric, record: SavedRecord): readonly number[] {
-  const { ttftS, latencyS, outputLen } = record;
-  if (metric === "itl") return Array.from(record.itlsS, (gapS) => gapS * 1000);
-  if (metric === "ttft") return [ttftS * 1000];
-  if (metric === "e2e") return [latencyS * 1000];
-  return outputLen > 1 ? [((latencyS - ttftS) / (outputLen - 1)) * 1000] : [];
-}
-
-/** A figure as records give it; null if they cannot. */
-export function figureOfRecords(figure: Figure, run: RecordedRun): number | null {
-  const done = succeeded(run);
+/** A figure as measurements give it, by the rules of a run's own analysis; null if they cannot. */
+export function figureOfMeasurements(figure: Figure, m: Measurements): number | null {
+  const ok = m.indices("ok");
   if (figure.kind === "errors") {
-    return run.length === 0 ? null : (100 * (run.length - done.length)) / run.length;
+    return m.ended === 0 ? null : (100 * (m.ended - ok.length)) / m.ended;
   }
   if (figure.kind === "throughput") {
-    const { startS, endS } = spanOf(run);
-    let total = 0;
-    eventsOf(run, figure.count, (_, amount) => (total += amount));
-    return endS > startS ? total / (endS - startS) : null;
+    const durationS = durationOf(m);
+    return durationS > 0 ? total(brought[figure.count](m, ok)) / durationS : null;
   }
-  const valuesMs = done.flatMap((record) => latenciesMs(figure.metric, record));
-  return valuesMs.length === 0 ? null : statisticOf(valuesMs, figure.statistic);
+  const { metric, statistic } = figure;
+  if (metric === "itl" && m.histogram) return statisticOfHistogram(m.histogram, statistic) * 1000;
+  const { values } = latencySamples[metric](m, ok);
+  return values.length === 0 ? null : statisticOf(values, statistic) * 1000;
 }
 
-function statisticOf(values: readonly number[], statistic: LatencyStatistic): number {
+function statisticOf(values: Float64Array, statistic: LatencyStatistic): number {
   if (statistic === "mean") return mean(values);
   if (statistic === "std") return standardDeviation(values);
   if (statistic === "max") return values.reduce((a, b) => Math.max(a, b), -Infinity);
   return percentile(values, statistic);
 }
 
+function statisticOfHistogram(histogram: Histogram, statistic: LatencyStatistic): number {
+  if (statistic === "mean") return histogram.mean;
+  if (statistic === "std") return histogram.standardDeviation;
+  return statistic === "max" ? histogram.max : histogram.percentile(statistic);
+}
+
 /** A figure of a run: as the line says, else from its records. */
-export function figureOf(figure: Figure, run: SavedRun, records?: RecordedRun): number | null {
+export function figureOf(figure: Figure, run: SavedRun, records?: Measurements): number | null {
   const said = figureOfLine(figure, run.fields);
-  return said ?? (records ? figureOfRecords(figure, records) : null);
+  return said ?? (records ? figureOfMeasurements(figure, records) : null);
 }

@@ -2,7 +2,8 @@
  * Reads result lines back: ours of any version, and those of bench_serving. What a line does not hold is absent, what
  * it holds in an unexpected type is absent too, and what is no result line is counted and skipped.
  */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
+import { StringDecoder } from "node:string_decoder";
 import { UserError } from "../../user-error.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -26,10 +27,12 @@ export function readResultFile(file: string): ResultFile {
   const runs: SavedRun[] = [];
   let skipped = 0;
   let records = 0;
-  for (const [i, text] of readText(file).split("\n").entries()) {
+  let line = 0;
+  for (const text of linesOf(file)) {
+    line++;
     if (text.trim() === "") continue;
     const fields = parseFields(text);
-    if (fields && isResult(fields)) runs.push({ file, line: i + 1, fields });
+    if (fields && isResult(fields)) runs.push({ file, line, fields });
     else skipped++;
     if (fields && "sentS" in fields) records++;
   }
@@ -41,9 +44,32 @@ export function readResultFile(file: string): ResultFile {
   );
 }
 
-function readText(file: string): string {
+const chunkBytes = 1 << 20;
+
+/** The lines of a file, however large, one after the other. @throws UserError when it cannot be read. */
+export function* linesOf(file: string): Generator<string> {
+  const handle = readable(file, () => openSync(file, "r"));
+  const decoder = new StringDecoder();
+  const chunk = Buffer.alloc(chunkBytes);
+  let rest = "";
   try {
-    return readFileSync(file, "utf8");
+    for (;;) {
+      const bytes = readable(file, () => readSync(handle, chunk));
+      if (bytes === 0) break;
+      const lines = decoder.write(chunk.subarray(0, bytes)).split("\n");
+      lines[0] = rest + lines[0];
+      rest = lines.pop()!;
+      yield* lines;
+    }
+    if (rest !== "") yield rest;
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function readable<T>(file: string, act: () => T): T {
+  try {
+    return act();
   } catch (error) {
     throw new UserError(`cannot read '${file}': ${(error as Error).message}`, { cause: error });
   }
@@ -55,19 +81,26 @@ const isResult = (fields: Fields): boolean =>
 
 /** The object that a line holds; null for anything else. Python's NaN is null, its Infinity the number. */
 export function parseFields(line: string): Fields | null {
-  const strict = line.replaceAll(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (word) => {
-    if (word === "NaN") return "null";
-    return word.endsWith("Infinity") ? word.replace("Infinity", "1e999") : word;
-  });
+  const value = parsed(line) ?? parsed(strict(line));
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Fields)
+    : null;
+}
+
+/** null for what is no JSON. */
+function parsed(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(strict);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Fields)
-      : null;
+    return JSON.parse(text);
   } catch {
     return null;
   }
 }
+
+const strict = (line: string): string =>
+  line.replaceAll(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (word) => {
+    if (word === "NaN") return "null";
+    return word.endsWith("Infinity") ? word.replace("Infinity", "1e999") : word;
+  });
 
 /** The first of `names` that holds a finite number; null if none does. */
 export function numberOf(fields: Fields, ...names: readonly string[]): number | null {
@@ -91,15 +124,35 @@ export function rateOf(fields: Fields): number | null {
   return typeof rate === "number" && rate > 0 ? rate : null;
 }
 
+/** An object that a line holds under a name; an empty one if it holds none. */
+export function objectOf(fields: Fields, name: string): Fields {
+  const value = fields[name];
+  return typeof value === "object" && value !== null ? (value as Fields) : {};
+}
+
+/** Requests whose reply was what was asked for. bench_serving also counts those that came short. */
+const successesOf = (fields: Fields): number | null =>
+  numberOf(objectOf(fields, "outcomes"), "ok") ?? numberOf(fields, "completed");
+
 /** Requests that did not succeed, and those of the run. Without our keys nothing is known of failures. */
 export function failuresOf(
   fields: Fields,
 ): { readonly failed: number; readonly of: number } | null {
-  const completed = numberOf(fields, "completed");
+  const successes = successesOf(fields);
   const sent = numberOf(fields, "sent", "planned");
-  if (completed === null || sent === null) return null;
-  return { failed: Math.max(0, sent - completed), of: sent };
+  if (successes === null || sent === null) return null;
+  return { failed: Math.max(0, sent - successes), of: sent };
 }
 
 /** No request of the run succeeded, so that its figures say nothing. */
-export const allFailed = (fields: Fields): boolean => numberOf(fields, "completed") === 0;
+export const allFailed = (fields: Fields): boolean => successesOf(fields) === 0;
+
+/** What to know of a run before its figures; null where all requests succeeded, as far as the line tells. */
+export function failureText(fields: Fields): string | null {
+  if (allFailed(fields)) return "all requests failed.";
+  const failures = failuresOf(fields);
+  if (!failures || failures.failed === 0) return null;
+  const short = numberOf(objectOf(fields, "outcomes"), "short_output") ?? 0;
+  const which = short > 0 ? "failed or came short" : "failed";
+  return `${failures.failed} of ${failures.of} requests ${which}; latencies are of the others.`;
+}

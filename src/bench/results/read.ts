@@ -1,22 +1,23 @@
 /** Result files and records files together, as compare and report take them. */
+import type { Measurements } from "../measurements.ts";
 import { readResultFile, type SavedRun } from "./lines.ts";
-import { matchRecords, readRecordFile, type RecordedRun } from "./records.ts";
+import { matchRecords, readRecordFile } from "./records.ts";
 
 export interface Results {
   /** The runs of each file, in the order of the files. */
   readonly files: readonly (readonly SavedRun[])[];
-  readonly records: ReadonlyMap<SavedRun, RecordedRun>;
+  readonly records: ReadonlyMap<SavedRun, Measurements>;
   /** What a reader should know of what was not used. */
   readonly notes: readonly string[];
 }
 
 /** @throws UserError when a file cannot be read or holds nothing of its kind. */
-export async function readResults(
+export function readResults(
   resultFiles: readonly string[],
   recordFiles: readonly string[],
-): Promise<Results> {
+): Results {
   const files = resultFiles.map(readResultFile);
-  const recorded = (await Promise.all(recordFiles.map(readRecordFile))).flat();
+  const recorded = recordFiles.flatMap(readRecordFile);
   const { records, left } = matchRecords(
     files.flatMap(({ runs }) => runs),
     recorded,

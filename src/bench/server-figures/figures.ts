@@ -6,7 +6,7 @@ import type { Sample } from "./prometheus.ts";
 interface Meaning {
   /** Engines' names for it; the first that a server has counts. */
   readonly names: readonly string[];
-  /** Of several (labels, replicas): their sum, or their mean for shares. */
+  /** Of several (replicas, sources): their sum, or their mean for shares. */
   readonly of: "sum" | "mean";
 }
 
@@ -47,7 +47,11 @@ const counters = {
     "lmdeploy:generation_tokens_total",
     "llamacpp:tokens_predicted_total",
   ),
-  cache_hit_tokens: sumOf("sglang:cached_tokens_total", "vllm:prefix_cache_hits_total"),
+  cache_hit_tokens: sumOf(
+    "sglang:cached_tokens_total",
+    "vllm:prefix_cache_hits_total",
+    "lmdeploy:cached_tokens_total",
+  ),
   cache_query_tokens: sumOf("vllm:prefix_cache_queries_total"),
   retractions: sumOf("sglang:num_retracted_requests_total", "vllm:num_preemptions_total"),
   aborted_requests: sumOf("sglang:num_aborted_requests_total"),
@@ -77,12 +81,21 @@ export function lookAt(samples: readonly Sample[]): Look {
   return { gauges: values(gauges), counters: values(counters) };
 }
 
+/** What SGLang's ranks of one replica say is said of the same requests, by each that speaks. */
+const rankLabels: readonly string[] = ["tp_rank", "pp_rank", "moe_ep_rank"];
+
 function valueOf(samples: readonly Sample[], { names, of }: Meaning): number | null {
   for (const wanted of names) {
     const found = samples.filter(({ name, value }) => name === wanted && Number.isFinite(value));
     if (found.length === 0) continue;
-    const sum = found.reduce((total, { value }) => total + value, 0);
-    return of === "sum" ? sum : sum / found.length;
+    const replicas = new Map<string, number>();
+    for (const { labels, value } of found) {
+      const own = Object.entries(labels).filter(([label]) => !rankLabels.includes(label));
+      const key = JSON.stringify(own);
+      replicas.set(key, Math.max(value, replicas.get(key) ?? -Infinity));
+    }
+    const sum = [...replicas.values()].reduce((total, value) => total + value, 0);
+    return of === "sum" ? sum : sum / replicas.size;
   }
   return null;
 }
@@ -93,12 +106,20 @@ export interface Spread {
   readonly max: number;
 }
 
+/** null: there was no look, or it did not say. */
+export interface Level {
+  readonly before: number | null;
+  /** Over the looks while the run went on. */
+  readonly during: Spread | null;
+  readonly after: number | null;
+}
+
 /** A run as its server saw it. */
 export interface ServerFigures {
   readonly looks: number;
-  /** Over the looks while the run went on; null: there was none, or the server does not say. */
-  readonly gauges: Readonly<Record<GaugeName, Spread | null>>;
-  /** From before to after the run. */
+  /** null: the server does not say. */
+  readonly gauges: Readonly<Record<GaugeName, Level | null>>;
+  /** What they grew by from before to after the run. */
   readonly counters: Readonly<Record<CounterName, number | null>>;
   /** Of the prompts' tokens, the share found in the prefix cache. */
   readonly cacheHitRate: number | null;
@@ -115,14 +136,16 @@ export function summarize(
   const last = looks.at(-1);
   if (!first || !last) return Object.keys(info).length > 0 ? { ...nothing, info } : null;
   const during = looks.slice(1, -1);
-  const spreads = mapKeys(gauges, (key) =>
-    spreadOf(during.flatMap((look) => look.gauges[key] ?? [])),
-  );
+  const levels = mapKeys(gauges, (key): Level | null => {
+    if (looks.every((look) => look.gauges[key] === null)) return null;
+    const spread = spreadOf(during.flatMap((look) => look.gauges[key] ?? []));
+    return { before: first.gauges[key], during: spread, after: last.gauges[key] };
+  });
   const grown = mapKeys(counters, (key) => growth(first.counters[key], last.counters[key]));
   const asked = grown.cache_query_tokens ?? grown.prompt_tokens;
   const hits = grown.cache_hit_tokens;
   const cacheHitRate = hits !== null && asked !== null && asked > 0 ? hits / asked : null;
-  return { looks: looks.length, gauges: spreads, counters: grown, cacheHitRate, info };
+  return { looks: looks.length, gauges: levels, counters: grown, cacheHitRate, info };
 }
 
 const nothing: Omit<ServerFigures, "info"> = {
@@ -156,7 +179,7 @@ export function serverFields(figures: ServerFigures | null): Record<string, Pyth
   if (!figures) return {};
   const server: Record<string, PythonValue> = {
     looks: figures.looks,
-    ...mapKeys(gauges, (key) => spreadField(figures.gauges[key])),
+    ...mapKeys(gauges, (key) => levelField(figures.gauges[key])),
     ...figures.counters,
     cache_hit_rate: figures.cacheHitRate === null ? null : float(figures.cacheHitRate),
     info: figures.info,
@@ -164,8 +187,12 @@ export function serverFields(figures: ServerFigures | null): Record<string, Pyth
   return { server };
 }
 
-const spreadField = (spread: Spread | null): PythonValue =>
-  spread && { min: float(spread.min), mean: float(spread.mean), max: float(spread.max) };
+function levelField(level: Level | null): PythonValue {
+  if (!level) return null;
+  const { before, during, after } = level;
+  const fields = { before, ...(during ?? { min: null, mean: null, max: null }), after };
+  return mapKeys(fields, (key) => (fields[key] === null ? null : float(fields[key])));
+}
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
@@ -174,14 +201,20 @@ export function serverRows(figures: ServerFigures | null): [label: string, value
   if (!figures) return [];
   const { gauges: g, counters: c, cacheHitRate } = figures;
   const rows: ([string, string] | null)[] = [
-    g.running_requests && ["Server: running, mean / max:", levels(g.running_requests)],
-    g.queued_requests && ["Server: queued, mean / max:", levels(g.queued_requests)],
-    g.kv_usage && ["Server: KV use, mean / max:", levels(g.kv_usage, percent)],
+    levelsRow("Server: running, mean / max:", g.running_requests),
+    levelsRow("Server: queued, mean / max:", g.queued_requests),
+    levelsRow("Server: KV use, mean / max:", g.kv_usage, percent),
     cacheHitRate === null ? null : ["Server: prompt tokens from cache:", percent(cacheHitRate)],
     c.retractions === null ? null : ["Server: retractions:", String(c.retractions)],
   ];
   return rows.filter((row) => row !== null);
 }
 
-const levels = ({ mean, max }: Spread, write = (value: number) => value.toFixed(1)): string =>
-  `${write(mean)} / ${write(max)}`;
+function levelsRow(
+  label: string,
+  level: Level | null,
+  write = (value: number) => value.toFixed(1),
+): [string, string] | null {
+  const during = level?.during;
+  return during ? [label, `${write(during.mean)} / ${write(during.max)}`] : null;
+}

@@ -6,6 +6,7 @@
 import { percentile } from "../statistics.ts";
 import { dependence } from "./dependence.ts";
 import { carries } from "./percentiles.ts";
+import { valuesOf } from "./values.ts";
 
 export type Interval = readonly [low: number, high: number];
 
@@ -38,50 +39,79 @@ const unitsMax = 10_000;
 /** Beyond so many, percentiles are drawn from one value of each k neighbours, chosen at random. */
 const valuesMax = 100_000;
 
+/** Requests that a sample is of. */
+export const requestsOf = ({ owner }: Sample): number => (owner.at(-1) ?? -1) + 1;
+
 /** null below `requestsMin` requests. */
 export function confidence(sample: Sample, random: Random): Confidence | null {
-  const { values, owner } = sample;
-  const requests = values.length === 0 ? 0 : owner.at(-1)! + 1;
-  if (requests < requestsMin) return null;
-  const together = Math.ceil(requests / unitsMax);
-  const units = Math.ceil(requests / together);
-  const sums = new Float64Array(units);
-  const counts = new Float64Array(units);
-  values.forEach((value, i) => {
-    const unit = Math.floor(owner[i]! / together);
-    sums[unit]! += value;
-    counts[unit]!++;
-  });
-  const series = sums.map((sum, unit) => sum / counts[unit]!).filter(Number.isFinite);
-  const { blockLength, effectiveSize } = dependence(series);
-  const ranked = rank(sample, together, random);
-  const draws: Float64Array[] = [0, 1, 2].map(() => new Float64Array(resamples));
-  for (let r = 0; r < resamples; r++) {
-    const times = drawBlocks(units, blockLength, random);
-    draws[0]![r] = weightedMean(sums, counts, times);
-    const [p50, p99] = weightedPercentiles(ranked, times, [50, 99]);
-    draws[1]![r] = p50!;
-    draws[2]![r] = p99!;
-  }
-  const [ofMean, ofP50, ofP99] = draws.map(interval);
+  if (requestsOf(sample) < requestsMin) return null;
+  const { means, percentiles, blockLength, effectiveSize } = resample(sample, [50, 99], random);
+  const [p50, p99] = percentiles as [Float64Array, Float64Array];
   return {
-    mean: ofMean!,
-    p50: carries(values.length, 50) ? ofP50! : null,
-    p99: carries(values.length, 99) ? ofP99! : null,
-    blockLength: blockLength * together,
-    effectiveSize: Math.round(effectiveSize * together),
+    mean: interval(means),
+    p50: carries(sample.values.length, 50) ? interval(p50) : null,
+    p99: carries(sample.values.length, 99) ? interval(p99) : null,
+    blockLength,
+    effectiveSize,
   };
 }
 
 /** The interval of the mean of a series, one value a moment. null below `requestsMin` values. */
 export function seriesConfidence(series: Float64Array, random: Random): Interval | null {
   if (series.length < requestsMin) return null;
-  const { blockLength } = dependence(series);
-  const ones = new Float64Array(series.length).fill(1);
-  const means = Float64Array.from({ length: resamples }, () =>
-    weightedMean(series, ones, drawBlocks(series.length, blockLength, random)),
-  );
-  return interval(means);
+  return interval(resample(oneEach(series), [], random).means);
+}
+
+/** A sample of one value a request. */
+export const oneEach = (values: Float64Array): Sample => ({
+  values,
+  owner: new Int32Array(values.length).map((_, i) => i),
+});
+
+/** What the figures of a sample could have been. */
+export interface Resampled {
+  readonly means: Float64Array;
+  /** One list for each percentile that was asked for. */
+  readonly percentiles: readonly Float64Array[];
+  readonly blockLength: number;
+  readonly effectiveSize: number;
+}
+
+/** Draws the requests of a sample, one at least, again and again. @param percents Ascending. */
+export function resample(
+  sample: Sample,
+  percents: readonly number[],
+  random: Random,
+  rounds = resamples,
+): Resampled {
+  const requests = requestsOf(sample);
+  const together = Math.ceil(requests / unitsMax);
+  const units = Math.ceil(requests / together);
+  const sums = new Float64Array(units);
+  const counts = new Float64Array(units);
+  sample.values.forEach((value, i) => {
+    const unit = Math.floor(sample.owner[i]! / together);
+    sums[unit]! += value;
+    counts[unit]!++;
+  });
+  const series = sums.map((sum, unit) => sum / counts[unit]!).filter(Number.isFinite);
+  const { blockLength, effectiveSize } = dependence(series);
+  const ranked = percents.length > 0 ? rank(sample, together, random) : null;
+  const means = new Float64Array(rounds);
+  const percentiles = percents.map(() => new Float64Array(rounds));
+  const times = new Int32Array(units);
+  for (let r = 0; r < rounds; r++) {
+    drawBlocks(times, blockLength, random);
+    means[r] = weightedMean(sums, counts, times);
+    const found = ranked ? weightedPercentiles(ranked, times, percents) : [];
+    found.forEach((value, k) => (percentiles[k]![r] = value));
+  }
+  return {
+    means,
+    percentiles,
+    blockLength: blockLength * together,
+    effectiveSize: Math.round(effectiveSize * together),
+  };
 }
 
 const interval = (draws: Float64Array): Interval => {
@@ -89,24 +119,25 @@ const interval = (draws: Float64Array): Interval => {
   return [percentile(known, 2.5), percentile(known, 97.5)];
 };
 
-/** How many times each unit is drawn: blocks that begin anywhere and run on at the beginning, `units` in all. */
-export function drawBlocks(units: number, blockLength: number, random: Random): Int32Array {
-  const change = new Int32Array(units + 1);
+/** How many `times` each unit is drawn: blocks that begin anywhere and run on at the beginning, as many as units in all. */
+function drawBlocks(times: Int32Array, blockLength: number, random: Random): void {
+  const units = times.length;
+  // First where the number changes; what would change beyond the end is left out.
+  times.fill(0);
   for (let left = units; left > 0; left -= blockLength) {
     const from = Math.floor(random() * units);
     const to = from + Math.min(left, blockLength);
-    change[from]!++;
-    change[Math.min(to, units)]!--;
+    times[from]!++;
+    if (to < units) times[to]!--;
     if (to > units) {
-      change[0]!++;
-      change[to - units]!--;
+      times[0]!++;
+      times[to - units]!--;
     }
   }
-  for (let i = 1; i < units; i++) change[i]! += change[i - 1]!;
-  return change.subarray(0, units);
+  for (let i = 1; i < units; i++) times[i]! += times[i - 1]!;
 }
 
-export function weightedMean(sums: Float64Array, counts: Float64Array, times: Int32Array): number {
+function weightedMean(sums: Float64Array, counts: Float64Array, times: Int32Array): number {
   let [sum, count] = [0, 0];
   for (let i = 0; i < times.length; i++) {
     sum += times[i]! * sums[i]!;
@@ -116,24 +147,24 @@ export function weightedMean(sums: Float64Array, counts: Float64Array, times: In
 }
 
 /** Values in ascending order, each with the unit it is of. */
-export interface Ranked {
+interface Ranked {
   readonly values: Float64Array;
   readonly units: Int32Array;
 }
 
-export function rank({ values, owner }: Sample, together: number, random: Random): Ranked {
+function rank({ values, owner }: Sample, together: number, random: Random): Ranked {
   const stride = Math.ceil(values.length / valuesMax);
   const pick = (k: number): number => stride * k + (stride > 1 ? Math.floor(random() * stride) : 0);
-  const order = Uint32Array.from({ length: Math.floor(values.length / stride) }, (_, k) => pick(k));
+  const order = new Int32Array(Math.floor(values.length / stride)).map((_, k) => pick(k));
   order.sort((a, b) => values[a]! - values[b]!);
   return {
-    values: Float64Array.from(order, (i) => values[i]!),
-    units: Int32Array.from(order, (i) => Math.floor(owner[i]! / together)),
+    values: valuesOf(order, (i) => values[i]!),
+    units: order.map((i) => Math.floor(owner[i]! / together)),
   };
 }
 
 /** Of the sample in which each value stands as often as its unit was drawn, interpolated as numpy does; ascending. */
-export function weightedPercentiles(
+function weightedPercentiles(
   { values, units }: Ranked,
   times: Int32Array,
   percents: readonly number[],

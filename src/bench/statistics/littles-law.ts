@@ -4,7 +4,7 @@
  * its book-keeping is wrong. (Over a whole run, from nothing to nothing, they agree whatever happened.)
  */
 import { mean } from "../statistics.ts";
-import type { Lives, Window } from "./steady-state.ts";
+import { timesWithin, type Lives, type Window } from "./steady-state.ts";
 
 /** How far the ratio may be from 1: requests on the edges of the window weigh in. */
 export const tolerance = 0.1;
@@ -21,15 +21,10 @@ export interface LittlesLaw {
   readonly holds: boolean;
 }
 
-export function littlesLaw({ sentS, endedS }: Lives, window: Window): LittlesLaw {
+export function littlesLaw(lives: Lives, window: Window): LittlesLaw {
   const { fromS, toS, concurrency } = window;
-  const within = (s: number): boolean => s >= fromS && s < toS;
-  const timesS: number[] = [];
-  let ended = 0;
-  sentS.forEach((sent, i) => {
-    if (within(sent)) timesS.push(endedS[i]! - sent);
-    if (within(endedS[i]!)) ended++;
-  });
+  const timesS = timesWithin(lives, fromS, toS);
+  const ended = lives.endedS.filter((s) => s >= fromS && s < toS).length;
   const rate = (timesS.length + ended) / 2 / (toS - fromS);
   const timeS = mean(timesS);
   const ratio = concurrency / (rate * timeS);

@@ -26,8 +26,8 @@ export class Samples {
     this.#length = length;
   }
 
-  /** The values so far; valid until more are appended. */
-  values(): Float64Array {
-    return this.#values.subarray(0, this.#length);
+  /** The values so far, or a part of them; valid until more are appended. */
+  values(from = 0, to = this.#length): Float64Array {
+    return this.#values.subarray(from, to);
   }
 }

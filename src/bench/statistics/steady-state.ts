@@ -47,8 +47,7 @@ export function steadyWindow(lives: Lives, durationS: number): Window | string {
   if (toS - fromS < shareMin * durationS) {
     return "for less than a fifth of the run was the load at its plateau while requests were sent";
   }
-  const within = sentS.keys().filter((i) => sentS[i]! >= fromS && sentS[i]! < toS);
-  const timesS = Float64Array.from(within, (i) => endedS[i]! - sentS[i]!);
+  const timesS = timesWithin(lives, fromS, toS);
   if (timesS.length < requestsMin)
     return `fewer than ${requestsMin} requests were sent while the load was steady`;
   const timeS = mean(timesS);
@@ -61,6 +60,12 @@ export function steadyWindow(lives: Lives, durationS: number): Window | string {
     return `the number of requests under way never settled (${a}, then ${b} on average)`;
   }
   return { fromS, toS, concurrency };
+}
+
+/** How long requests took that were sent in a window. */
+export function timesWithin({ sentS, endedS }: Lives, fromS: number, toS: number): Float64Array {
+  const timesS = sentS.map((s, i) => (s >= fromS && s < toS ? endedS[i]! - s : NaN));
+  return timesS.filter((seconds) => !Number.isNaN(seconds));
 }
 
 /** Requests that come at random differ too: twice the deviation that a Poisson stream has is allowed. */

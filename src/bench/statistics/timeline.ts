@@ -46,7 +46,7 @@ export function inFlight(
   endS: number,
   bins: number,
 ): Float64Array {
-  const amount = Float64Array.from(from, (s, i) => to[i]! - s);
+  const amount = from.map((s, i) => to[i]! - s);
   const width = (endS - startS) / bins;
   return amounts({ from, to, amount }, startS, endS, bins).map((seconds) => seconds / width);
 }

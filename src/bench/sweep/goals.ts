@@ -1,8 +1,8 @@
 /** Goals of a search (service level objectives), and what runs say about meeting them. */
 import { UsageError } from "../../user-error.ts";
 import { drawFigure, type Interval, intervalOf, seeded } from "../compare/resample.ts";
-import { type Figure, figureOfRecords, parseFigure } from "../results/figures.ts";
-import type { RecordedRun } from "../results/records.ts";
+import type { Measurements } from "../measurements.ts";
+import { type Figure, figureOfMeasurements, parseFigure } from "../results/figures.ts";
 import { mean } from "../statistics.ts";
 
 /** A figure that must stay below a limit. */
@@ -46,11 +46,11 @@ export interface Estimate {
 /** By goal, in order; null where the run has no such figure, as when all requests failed. */
 export type Estimates = readonly (Estimate | null)[];
 
-export function estimate(goals: readonly Goal[], records: RecordedRun): Estimates {
+export function estimate(goals: readonly Goal[], m: Measurements): Estimates {
   return goals.map(({ figure }) => {
-    const value = figureOfRecords(figure, records);
+    const value = figureOfMeasurements(figure, m);
     if (value === null) return null;
-    const draws = drawFigure(figure, records, seeded("servebench sweep"));
+    const draws = drawFigure(figure, m, seeded("servebench sweep"));
     return { value, interval: "refused" in draws ? null : intervalOf(draws) };
   });
 }

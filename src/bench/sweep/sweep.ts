@@ -7,11 +7,11 @@ import {
   type ServerChoice,
   serverText,
 } from "../loaded-server.ts";
+import type { Measurements } from "../measurements.ts";
 import type { BenchOptions } from "../options.ts";
 import { clientMachine } from "../report/client-machine.ts";
 import { besideOutput, type Ledger, readLedger } from "../results/ledger.ts";
 import type { Fields } from "../results/lines.ts";
-import { inOrder, type SavedRecord } from "../results/records.ts";
 import type { BenchIo, BenchRun } from "../run.ts";
 import { estimate, type Estimates, type Goal } from "./goals.ts";
 import { type Found, search, type SearchBounds } from "./search.ts";
@@ -117,7 +117,7 @@ const ledgerOf = ({ plan, choice }: Session, runs: readonly SweepRun[]): Ledger<
 async function runOne(
   session: Session,
   run: SweepRun,
-  more: (done: BenchRun) => object = () => ({}),
+  more?: (measurements: Measurements) => object,
 ): Promise<BenchRun | null> {
   const { plan, choice, io } = session;
   const server = await session.server();
@@ -127,10 +127,7 @@ async function runOne(
     server: serverText(choice),
     client_machine: clientMachine(),
   };
-  const quiet = {
-    ...server,
-    io: { ...server.io, stdout: () => {}, keepRecords: plan.search !== null },
-  };
+  const quiet = { ...server, io: { ...server.io, stdout: () => {} } };
   const kept = await runAndKeep(quiet, { ...run.options, labels }, plan.outputFile, more);
   if (kept) io.stdout(figuresText(kept.metrics));
   else if (!io.signal.aborted) io.stdout("No request succeeded, or the server did not last.\n");
@@ -190,17 +187,12 @@ async function measured(
   goals: readonly Goal[],
 ): Promise<Estimates | null> {
   let found: Estimates = goals.map(() => null);
-  await runOne(session, run, ({ records }) => {
-    found = estimate(goals, inOrder(records.map(savedRecord)));
+  await runOne(session, run, (measurements) => {
+    found = estimate(goals, measurements);
     return { slo: sloFields(goals, found) };
   });
   return session.io.signal.aborted ? null : found;
 }
-
-const savedRecord = (record: BenchRun["records"][number]): SavedRecord => ({
-  ...record,
-  failure: record.failure?.class ?? null,
-});
 
 function sloFields(goals: readonly Goal[], estimates: Estimates): Fields {
   const fields = goals.map(({ figure, text }, i) => {

@@ -60,15 +60,14 @@ export class Connection {
   user: ConnectionUser;
   isClosed = false;
   private socket: ClientSocket | null = null;
-  private closing = false;
+  private readonly end: () => void;
 
   constructor(endpoint: ConnectOptions, user: ConnectionUser) {
     this.user = user;
-    runtime.connect(endpoint, {
+    this.end = runtime.connect(endpoint, {
       open: (socket) => {
         this.socket = socket;
-        if (this.closing) socket.destroy();
-        else this.user.open();
+        this.user.open();
       },
       data: (_socket, bytes) => this.user.data(bytes),
       close: (socket, error) => {
@@ -82,9 +81,7 @@ export class Connection {
     this.socket?.write(bytes);
   }
 
-  /** Now, or as soon as it is open. */
   close(): void {
-    this.closing = true;
-    this.socket?.destroy();
+    this.end();
   }
 }

@@ -1,11 +1,11 @@
 /** One request and its reply. */
-import type { ConnectOptions } from "../../runtime/index.ts";
 import type { ReplyReader } from "../backends/backend.ts";
 import type { Failure } from "../request.ts";
 import type { Connection, Connections, ConnectionUser } from "./connection.ts";
 import { HttpFormatError, ResponseReader } from "./http.ts";
 import type { Inbox } from "./inbox.ts";
 import { LineSplitter } from "./sse.ts";
+import { tlsAdvice } from "./tls.ts";
 
 const errorBytesMax = 2000;
 
@@ -122,9 +122,12 @@ export class Exchange {
     const code = (error as { code?: string } | null)?.code ?? error?.message ?? "";
     const broken = (message: string): void =>
       this.fail({ class: "connection", message: message.trim() });
-    if (!opened) broken(`cannot connect to ${endpoint.host}:${endpoint.port} ${code}`);
-    else if (error) broken(`the connection broke ${code}`);
-    else if (this.firstByteMs === null) broken(closedUnanswered(endpoint));
+    if (!opened) {
+      const advice = endpoint.tls ? tlsAdvice(error) : "";
+      broken(`cannot connect to ${endpoint.host}:${endpoint.port} ${code}${advice}`);
+    } else if (error) broken(`the connection broke ${code}`);
+    else if (this.firstByteMs === null)
+      broken("the server closed the connection without an answer");
     else if (this.response.close()) this.endReply();
     else
       this.fail({ class: "cut off", message: "the connection closed before the reply was whole" });
@@ -166,9 +169,4 @@ export class Exchange {
     const { sentMs, connectedMs, firstByteMs, status, failure } = this;
     this.resolve({ sentMs, connectedMs, firstByteMs, status, failure });
   }
-}
-
-function closedUnanswered({ tls }: ConnectOptions): string {
-  const hint = tls ? " (its certificate may not be trusted; NODE_EXTRA_CA_CERTS names more)" : "";
-  return `the server closed the connection without an answer${hint}`;
 }

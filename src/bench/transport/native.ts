@@ -4,7 +4,7 @@ import { getSystemErrorName } from "node:util";
 import { NetClient, type NetReply } from "../../net/client.ts";
 import type { ReplyReader } from "../backends/index.ts";
 import { givenUp, scheduledS, type LoadPlan, type LoadResult } from "../load.ts";
-import type { BenchRequest, Failure, RequestRecord } from "../request.ts";
+import type { Failure, RequestRecord, TokenLengths } from "../request.ts";
 
 /** Finished replies are taken this often; in the first moments of a run oftener. */
 const pollMs = 10;
@@ -30,7 +30,7 @@ class NativeRun {
   readonly #client: NetClient;
   #ended = 0;
   /** Handed over and not back yet. */
-  readonly #out = new Map<number, BenchRequest>();
+  readonly #out = new Map<number, TokenLengths>();
   readonly #outMax: number;
   #handedOver = 0;
   #lastEndS = 0;
@@ -86,9 +86,9 @@ class NativeRun {
       const index = this.#handedOver;
       const dueS = schedule.dueS(index);
       if (dueS >= nowS + aheadS) return;
-      const { request, bytes } = schedule.request(index);
+      const { bytes, ...lengths } = schedule.request(index);
       this.#client.submit(index, bytes, dueS);
-      this.#out.set(index, request);
+      this.#out.set(index, lengths);
       this.#handedOver++;
     }
   }
@@ -107,10 +107,10 @@ class NativeRun {
     while (performance.now() < untilMs) {
       const reply = this.#client.take();
       if (!reply) return;
-      const request = this.#out.get(reply.index)!;
+      const lengths = this.#out.get(reply.index)!;
       this.#out.delete(reply.index);
       if (reply.outcome === "unsent") continue;
-      const record = recordOf(reply, request, this.#plan);
+      const record = recordOf(reply, lengths, this.#plan);
       this.#ended++;
       this.#lastEndS = Math.max(this.#lastEndS, reply.endS);
       this.#plan.onEnd(record);
@@ -118,7 +118,7 @@ class NativeRun {
   }
 }
 
-function recordOf(reply: NetReply, request: BenchRequest, plan: LoadPlan): RequestRecord {
+function recordOf(reply: NetReply, lengths: TokenLengths, plan: LoadPlan): RequestRecord {
   const { index, readyS, sentS, connectedS, firstByteS, status } = reply;
   const sinceSent = (s: number): number | null => (Number.isNaN(s) ? null : s - sentS);
   const reader = plan.format.newReader();
@@ -126,8 +126,8 @@ function recordOf(reply: NetReply, request: BenchRequest, plan: LoadPlan): Reque
   const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
   return {
     index,
-    promptLen: request.promptLen,
-    outputLen: request.outputLen,
+    promptLen: lengths.promptLen,
+    outputLen: lengths.outputLen,
     scheduledS: scheduledS(plan, index, readyS),
     readyS,
     sentS,

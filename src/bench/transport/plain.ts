@@ -79,7 +79,7 @@ class PlainRun {
 
   async #send(index: number, readyS: number): Promise<void> {
     const { schedule, format, timeoutMs, onSent, onEnd } = this.#plan;
-    const { request, bytes } = schedule.request(index);
+    const { promptLen, outputLen, bytes } = schedule.request(index);
     const reader = format.newReader();
     const exchange = new Exchange(this.#connections, bytes, reader, this.#inbox, timeoutMs);
     this.#underWay.add(exchange);
@@ -93,8 +93,8 @@ class PlainRun {
     const { ttftS, latencyS, itlsS, text, usage } = reader.reply;
     onEnd({
       index,
-      promptLen: request.promptLen,
-      outputLen: request.outputLen,
+      promptLen,
+      outputLen,
       scheduledS: scheduledS(this.#plan, index, readyS),
       readyS,
       sentS,

@@ -9,7 +9,7 @@ import { defaultOptions, type BenchOptions } from "../../../src/bench/options.ts
 import { NumpyRandom } from "../../../src/bench/random/numpy.ts";
 import { PythonRandom } from "../../../src/bench/random/python.ts";
 import { UserError } from "../../../src/user-error.ts";
-import { wordTokenizer } from "../support.ts";
+import { requestsOf, wordTokenizer } from "../support.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -22,13 +22,15 @@ function build(content: string, more: Partial<BenchOptions> = {}) {
   const datasetPath = join(folder, "prompts.jsonl");
   writeFileSync(datasetPath, content);
   notes.length = 0;
-  return customDataset({
-    options: { ...defaultOptions, datasetPath, ...more },
-    tokenizer: wordTokenizer(),
-    python: new PythonRandom(0),
-    numpy: new NumpyRandom(0),
-    note: (line) => void notes.push(line),
-  }).requests;
+  return requestsOf(
+    customDataset({
+      options: { ...defaultOptions, datasetPath, ...more },
+      tokenizer: wordTokenizer(),
+      python: new PythonRandom(0),
+      numpy: new NumpyRandom(0),
+      note: (line) => void notes.push(line),
+    }),
+  );
 }
 
 const lines = [

@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { conversationsPath } from "../../../src/bench/datasets/conversations.ts";
 import { buildDataset } from "../../../src/bench/datasets/index.ts";
-import type { Dataset } from "../../../src/bench/datasets/index.ts";
 import { syntheticConversations } from "../../../src/bench/datasets/synthetic.ts";
 import { defaultOptions } from "../../../src/bench/index.ts";
 import type { BenchOptions } from "../../../src/bench/index.ts";
@@ -14,7 +13,7 @@ import { PythonRandom } from "../../../src/bench/random/python.ts";
 import { loadTokenizer } from "../../../src/tokenizer/huggingface.ts";
 import { UserError } from "../../../src/user-error.ts";
 import odd from "../../fixtures/bench/odd_prompts.json" with { type: "json" };
-import { wordTokenizer } from "../support.ts";
+import { requestsOf, wordTokenizer } from "../support.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -34,18 +33,14 @@ const conversations = (...turns: string[][]): string =>
   file(JSON.stringify(turns.map((values) => conversation(...values))));
 
 const notes: string[] = [];
-function build(options: Partial<BenchOptions>, tokenizer = wordTokenizer()): Dataset {
+function build(options: Partial<BenchOptions>, tokenizer = wordTokenizer()) {
   notes.length = 0;
   const python = new PythonRandom(options.seed ?? 0);
   const numpy = new NumpyRandom(options.seed ?? 0);
   const note = (line: string): void => void notes.push(line);
-  return buildDataset({
-    options: { ...defaultOptions, ...options },
-    tokenizer,
-    python,
-    numpy,
-    note,
-  });
+  const asked = { ...defaultOptions, ...options };
+  const dataset = buildDataset({ options: asked, tokenizer, python, numpy, note });
+  return { requests: requestsOf(dataset), source: dataset.source };
 }
 const words = (count: number): string => Array.from({ length: count }, (_, i) => `w${i}`).join(" ");
 
@@ -133,7 +128,7 @@ describe("sharegpt", () => {
     ["of another shape", () => file('[{"text": "a"}]'), 'has no "conversations" list'],
     ["with a turn that is no text", () => file('[{"conversations": [{}, {}]}]'), "is not a string"],
   ])("refuses a file that is %s", (_, path, sentence) => {
-    const attempt = (): Dataset => build({ datasetPath: path() });
+    const attempt = () => build({ datasetPath: path() });
     expect(attempt).toThrow(sentence);
     expect(attempt).toThrow(UserError);
   });
@@ -153,7 +148,17 @@ describe("random", () => {
         [..."abcabcabc"].slice(0, promptLen),
       );
     }
-    expect(() => build({ ...options, numPrompts: 4 })).toThrow("needs one a prompt, 4");
+    expect(notes).toEqual([]);
+  });
+
+  test("goes through too few conversations again, from the first, and says so", () => {
+    const datasetPath = conversations(["a b", "r"], ["c d", "r"], ["one turn"]);
+    const asked = { datasetName: "random", datasetPath, randomRangeRatio: 1 } as const;
+    const { requests } = build({ ...asked, numPrompts: 5, randomInputLen: 3 });
+    expect(requests.slice(2)).toEqual([...requests.slice(0, 2), requests[0]!]);
+    expect(notes[0]).toContain("has 2 usable conversations: 5 prompts use each up to 3 times");
+    const none = conversations(["one turn"]);
+    expect(() => build({ ...asked, datasetPath: none })).toThrow("no conversation of two turns");
   });
 
   test("sends a conversation without text as an empty prompt, as bench_serving does", () => {
@@ -193,14 +198,27 @@ describe("random-ids", () => {
     const lengths = [numpy.integers(1, 41, 50), numpy.integers(0, 129, 50)];
     const offsets = numpy.integers(0, 1000, 50);
     const { requests } = build(options);
-    expect(requests.map((r) => r.promptLen)).toEqual(lengths[0]!);
+    expect(requests.map((r) => r.promptLen)).toEqual([...lengths[0]!]);
     expect(requests.map((r) => (r.prompt as number[])[0]!)).toEqual(
-      offsets.map((o, i) => (o + i) % 1000),
+      Array.from(offsets, (o, i) => (o + i) % 1000),
     );
   });
 });
 
 describe("synthetic corpus", () => {
+  test("of any number of prompts is bounded, and gone through again", () => {
+    expect(syntheticConversations(1_000_000)).toHaveLength(16_384);
+    const quick = { ...wordTokenizer(), encode: (text: string) => text.split(" ").map(() => 0) };
+    const { requests } = build({ numPrompts: 20_000 }, quick);
+    const usable = requests.findIndex(
+      (request, i) => i > 0 && request.prompt === requests[0]!.prompt,
+    );
+    expect(usable).toBeWithin(8000, 16_385);
+    expect(requests).toHaveLength(20_000);
+    expect(requests[usable + 5]).toEqual(requests[5]!);
+    expect(notes.at(-1)).toContain(`${usable} usable conversations: 20000 prompts use each`);
+  });
+
   test("is the same every time, and a larger one begins like it", () => {
     const corpus = syntheticConversations(1);
     expect(syntheticConversations(3000)).toEqual(corpus);

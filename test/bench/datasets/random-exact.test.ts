@@ -8,7 +8,7 @@ import { NumpyRandom } from "../../../src/bench/random/numpy.ts";
 import { PythonRandom } from "../../../src/bench/random/python.ts";
 import { loadTokenizer } from "../../../src/tokenizer/huggingface.ts";
 import { realModel } from "../../support/real-model.ts";
-import { wordTokenizer } from "../support.ts";
+import { requestsOf, wordTokenizer } from "../support.ts";
 
 const llama = loadTokenizer({ asset: "llama3_1.tokenizer" });
 const why = realModel.folder === null ? ` (skipped: ${realModel.reason})` : "";
@@ -17,7 +17,9 @@ function build(more: Partial<BenchOptions>) {
   const options = { ...defaultOptions, numPrompts: 20, ...more };
   const numpy = new NumpyRandom(options.seed);
   const python = new PythonRandom(options.seed);
-  return randomExactDataset({ options, tokenizer: llama, python, numpy, note: () => {} });
+  const context = { options, tokenizer: llama, python, numpy, note: () => {} };
+  const dataset = randomExactDataset(context);
+  return { requests: requestsOf(dataset), renew: dataset.renew! };
 }
 
 test("any length, encoded again, is that length", () => {
@@ -46,8 +48,8 @@ describe("the data set", () => {
     const asked = { randomInputLen: 200, randomOutputLen: 30, randomRangeRatio: 0.5, seed: 7 };
     const { requests } = build(asked);
     const numpy = new NumpyRandom(7);
-    expect(requests.map(({ promptLen }) => promptLen)).toEqual(numpy.integers(100, 201, 20));
-    expect(requests.map(({ outputLen }) => outputLen)).toEqual(numpy.integers(15, 31, 20));
+    expect(requests.map(({ promptLen }) => promptLen)).toEqual([...numpy.integers(100, 201, 20)]);
+    expect(requests.map(({ outputLen }) => outputLen)).toEqual([...numpy.integers(15, 31, 20)]);
     expect(new Set(requests.map(({ prompt }) => prompt)).size).toBe(20);
     expect(build(asked).requests).toEqual(requests);
     expect(build({ ...asked, seed: 8 }).requests).not.toEqual(requests);
@@ -63,13 +65,12 @@ describe("the data set", () => {
 
   test("renewed prompts are others of the same length, the same for the same mark", () => {
     const { requests, renew } = build({ randomInputLen: 50 });
-    const [first] = requests;
-    const again = renew!(first!, "a");
-    expect(again.promptLen).toBe(first!.promptLen);
-    expect(again.prompt).not.toBe(first!.prompt as string);
-    expect(llama.encode(again.prompt as string)).toHaveLength(first!.promptLen);
-    expect(renew!(first!, "a")).toEqual(again);
-    expect(renew!(first!, "b").prompt).not.toBe(again.prompt as string);
+    const { prompt, promptLen } = requests[0]!;
+    const again = renew(promptLen, "a") as string;
+    expect(again).not.toBe(prompt as string);
+    expect(llama.encode(again)).toHaveLength(promptLen);
+    expect(renew(promptLen, "a")).toBe(again);
+    expect(renew(promptLen, "b")).not.toBe(again);
   });
 });
 

@@ -5,6 +5,7 @@ import { defaultOptions, type BenchOptions } from "../../../src/bench/options.ts
 import { NumpyRandom } from "../../../src/bench/random/numpy.ts";
 import { PythonRandom } from "../../../src/bench/random/python.ts";
 import { loadTokenizer } from "../../../src/tokenizer/huggingface.ts";
+import { requestsOf } from "../support.ts";
 import golden from "../../fixtures/bench/shared_prefix.json" with { type: "json" };
 
 const tokenizer = loadTokenizer({ asset: "llama3_1.tokenizer" });
@@ -19,7 +20,7 @@ function build(more: Partial<BenchOptions>) {
     numpy: new NumpyRandom(options.seed),
     note: (line) => void notes.push(line),
   });
-  return { ...dataset, notes };
+  return { requests: requestsOf(dataset), notes };
 }
 
 test.each(golden)(

@@ -4,6 +4,8 @@
  */
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { cert, key } from "./certificate.ts";
 
 export interface MockRequest {
   readonly method: string;
@@ -30,11 +32,12 @@ const sidePages = ["/metrics", "/get_server_info", "/version"];
 export async function startMock(
   handler: MockHandler,
   pages: (path: string) => string | undefined = () => undefined,
+  tls = false,
 ): Promise<MockServer> {
   const requests: MockRequest[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
-  const server = createServer((socket) => {
+  const onSocket = (socket: Socket): void => {
     let counted = false;
     sockets.add(socket);
     let received: Uint8Array = new Uint8Array();
@@ -62,7 +65,9 @@ export async function startMock(
       requests.push(request);
       void handler(request, socket);
     });
-  });
+  };
+  const server = tls ? createTlsServer({ cert, key }, onSocket) : createServer(onSocket);
+  server.on("tlsClientError", () => {}); // nor do all trust it
   await listen(server);
   const { port } = server.address() as { port: number };
   const close = async (): Promise<void> => {

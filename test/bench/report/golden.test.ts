@@ -8,6 +8,8 @@ import type { BackendName, Compat } from "../../../src/bench/options.ts";
 import { resultFields, resultLine } from "../../../src/bench/report/jsonl.ts";
 import { resultTable } from "../../../src/bench/report/table.ts";
 import type { RequestRecord } from "../../../src/bench/request.ts";
+import { PythonRandom } from "../../../src/bench/random/python.ts";
+import tables from "../../fixtures/bench/tables.json" with { type: "json" };
 import { absentNote, readShared, sharedPresent } from "../shared.ts";
 
 interface Output {
@@ -54,7 +56,7 @@ function record(output: Output, index: number): RequestRecord {
   };
 }
 
-function measured({ outputs, version }: Case): Measurements {
+function measured({ outputs, version }: Pick<Case, "outputs" | "version">): Measurements {
   const gapBeforeFirst = version === "0.2.7";
   const all = new Measurements(outputs.length, { gapBeforeFirst, exactOutput: false });
   outputs.map(record).forEach((r, i) => all.add(r, outputs[i]!.generated_tokens));
@@ -101,5 +103,41 @@ describe.skipIf(!sharedPresent)(`golden metrics${absentNote}`, () => {
       compat: golden.version,
     };
     expect(resultLine(resultFields(options, rate, metrics))).toBe(golden.jsonl.trimEnd());
+  });
+});
+
+/** The results that `scripts/fixtures-requests.py` draws, draw for draw. */
+function drawnOutputs({ seed, count, tokens, seconds, failures, tick }: (typeof tables)[number]) {
+  const python = new PythonRandom(seed);
+  const time = (): number => {
+    const value = python.random() * seconds;
+    return tick > 0 ? value - (value % tick) + tick : value;
+  };
+  return Array.from({ length: count }, (): Output => {
+    const generated = 1 + Math.trunc(python.random() * tokens);
+    const success = python.random() >= failures;
+    const ttft = time();
+    const promptLen = 1 + Math.trunc(python.random() * 4000);
+    const itl = [ttft, ...Array.from({ length: generated - 1 }, time)];
+    return {
+      success,
+      prompt_len: promptLen,
+      output_len: generated,
+      ttft,
+      latency: itl.reduce((sum, gap) => sum + gap, 0),
+      itl,
+      generated_tokens: generated,
+    };
+  });
+}
+
+describe("drawn results", () => {
+  test.each(tables)("$count requests of about $seconds s", (golden) => {
+    const outputs = drawnOutputs(golden);
+    const metrics = computeMetrics(measured({ outputs, version: "0.2.7" }), golden.duration);
+    const rate = { perSecond: golden.rate ?? Infinity, integer: golden.integer };
+    expect(resultTable("sglang", rate, metrics)).toBe(golden.table);
+    const options = { ...defaultOptions, backend: "sglang", compat: "0.2.7" } as const;
+    expect(resultLine(resultFields(options, rate, metrics))).toBe(golden.line.trimEnd());
   });
 });

@@ -7,6 +7,7 @@ import { type Plan, defaultOptions, reproduce, setAside } from "../../../src/ben
 import { readLedger } from "../../../src/bench/reproduce/ledger.ts";
 import { commandLine } from "../../../src/bench/reproduce/plan.ts";
 import { besideOutput } from "../../../src/bench/results/ledger.ts";
+import { clientMachine } from "../../../src/bench/report/client-machine.ts";
 import { recipes } from "../../../src/bench/reproduce/recipes.ts";
 import { burst, type MockRequest, type MockServer, response, startMock } from "../mock/server.ts";
 import { captureIo } from "../support.ts";
@@ -79,6 +80,7 @@ test("does all runs, tabulates, and has nothing left to do", async () => {
   expect(results).toHaveLength(3);
   expect(results[1]).toContain('"min_output_len": 4, "max_output_len": 4');
   expect(results[1]).toContain('"recipe": "offline 2", "command": "servebench bench_serving');
+  expect(results[1]).toContain(`"client_machine": "${clientMachine()}"`);
   const second = captureIo();
   expect(await reproduce(planned, second, false)).toBe(0);
   expect(seen()).toEqual([0, 0, 0]);

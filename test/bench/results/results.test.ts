@@ -5,21 +5,40 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { configurationOf, configurationText } from "../../../src/bench/results/configuration.ts";
-import { concurrencyOf, eventsOf, spanOf } from "../../../src/bench/results/events.ts";
+import { brought, total } from "../../../src/bench/analysis/throughput.ts";
 import {
+  durationOf,
   errorRate,
   type Figure,
   figureOf,
   figureOfLine,
-  figureOfRecords,
+  figureOfMeasurements,
   headlines,
   latencyFigure,
   parseFigure,
   throughputs,
 } from "../../../src/bench/results/figures.ts";
-import { parseFields, readResultFile, textOf } from "../../../src/bench/results/lines.ts";
+import { Measurements, type Outcome } from "../../../src/bench/measurements.ts";
+import {
+  failuresOf,
+  failureText,
+  linesOf,
+  parseFields,
+  readResultFile,
+  textOf,
+} from "../../../src/bench/results/lines.ts";
 import { readResults } from "../../../src/bench/results/read.ts";
-import { matchRecords, readRecordFile } from "../../../src/bench/results/records.ts";
+import {
+  addSaved,
+  matchRecords,
+  readRecordFile,
+  savedRecord,
+} from "../../../src/bench/results/records.ts";
+import { drawFigure, seeded } from "../../../src/bench/compare/resample.ts";
+import { reportPage } from "../../../src/bench/report/html/page.ts";
+import { type BenchOptions, defaultOptions, runBench } from "../../../src/bench/index.ts";
+import { paced, response, startMock } from "../mock/server.ts";
+import { captureIo } from "../support.ts";
 import { imagine, recordedRun, savedRun, writeLines } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "servebench-results-"));
@@ -80,21 +99,50 @@ describe("lines", () => {
 });
 
 describe("records", () => {
-  test("runs in one file are told apart, torn lines left out, orders of ending undone", async () => {
+  test("runs in one file are told apart, torn lines left out, orders of ending undone", () => {
     const first = imagine({ requests: 12, seed: "a" });
     const second = imagine({ requests: 9, seed: "b" });
-    const lines = [
-      ...first.recordLines.toReversed(),
-      "{torn",
-      ...second.recordLines,
-      '{"index": 3',
-    ];
-    const runs = await readRecordFile(writeLines(path("two.jsonl"), lines));
-    expect(runs.map(({ records }) => records.length)).toEqual([12, 9]);
-    expect(runs[0]!.records.map(({ index }) => index)).toEqual([...Array(12).keys()]);
+    // Two clients may write at the same time.
+    const mixed = first.recordLines
+      .toReversed()
+      .flatMap((line, i) => [line, second.recordLines[i] ?? "{torn"]);
+    const runs = readRecordFile(writeLines(path("two.jsonl"), [...mixed, '{"index": 3']));
+    expect(runs.map(({ measurements }) => measurements.ended)).toEqual([12, 9]);
+    const sentS = first.records.map((record) => record.sentS);
+    expect([...runs[0]!.measurements.columns.sentS.subarray(0, 12)]).toEqual(sentS);
   });
 
-  test("a line finds its records among others", async () => {
+  test("without a start, a run begins where an index comes again", () => {
+    const lines = imagine({ requests: 5 }).records.map((record) => JSON.stringify(record));
+    const runs = readRecordFile(writeLines(path("again.jsonl"), [...lines, ...lines.slice(0, 3)]));
+    expect(runs.map(({ measurements }) => measurements.ended)).toEqual([5, 3]);
+  });
+
+  test("lines of any length are read whole, whatever is cut by a chunk", () => {
+    const long = "€".repeat(1_500_000);
+    const lines = ["", "a", long, "", `${long}b`];
+    writeFileSync(path("long"), lines.join("\n"));
+    expect([...linesOf(path("long"))]).toEqual(lines);
+  });
+
+  test("a record with a number that none can be is none", () => {
+    const record = imagine({ requests: 1 }).records[0]!;
+    const absurd = [
+      { index: 1e300 },
+      { index: 0.5 },
+      { index: -1 },
+      { sentS: -1 },
+      { ttftS: 1e99 },
+    ];
+    const lines = [record, ...absurd.map((more) => ({ ...record, ...more }))];
+    const file = writeLines(
+      path("absurd.jsonl"),
+      lines.map((line) => JSON.stringify(line)),
+    );
+    expect(readRecordFile(file).map(({ measurements }) => measurements.ended)).toEqual([1]);
+  });
+
+  test("a line finds its records among others", () => {
     const runs = ["a", "b", "c"].map((seed) => imagine({ requests: 20, seed, failing: 10 }));
     const partial = runs[1]!.recordLines.slice(0, 7);
     const recordFile = writeLines(path("mixed.jsonl"), [
@@ -106,9 +154,9 @@ describe("records", () => {
       path("three.jsonl"),
       runs.map(({ line }) => line),
     );
-    const { files, records, notes } = await readResults([file], [recordFile]);
-    expect(files[0]!.map((run) => records.get(run)?.length)).toEqual([20, undefined, 20]);
-    expect(records.get(files[0]![0]!)![3]!.sentS).toBe(runs[0]!.records[3]!.sentS);
+    const { files, records, notes } = readResults([file], [recordFile]);
+    expect(files[0]!.map((run) => records.get(run)?.ended)).toEqual([20, undefined, 20]);
+    expect(records.get(files[0]![0]!)!.columns.sentS[3]!).toBe(runs[0]!.records[3]!.sentS);
     expect(notes).toEqual(["1 recorded runs belong to no result line."]);
   });
 
@@ -116,16 +164,20 @@ describe("records", () => {
     for (const compat of ["0.2.13", "0.2.7"] as const) {
       const run = savedRun(imagine({ requests: 30, failing: 10, details: true, compat }));
       const records = matchRecords([run], []).records.get(run)!;
-      expect(records).toHaveLength(30);
+      expect(records.ended).toBe(30);
       const median = latencyFigure("ttft", 50);
-      expect(figureOfRecords(median, records)).toBeCloseTo(figureOfLine(median, run.fields)!, 9);
-      expect(figureOfRecords(throughputs[2]!, records)).toBeNull();
+      expect(figureOfMeasurements(median, records)).toBeCloseTo(
+        figureOfLine(median, run.fields)!,
+        9,
+      );
+      expect(figureOfMeasurements(throughputs[2]!, records)).toBeNull();
     }
   });
 
   test("no record, no file", () => {
-    expect(readRecordFile(writeLines(path("none.jsonl"), ["{}"]))).rejects.toThrow(/no record/);
-    expect(readRecordFile(path("absent.jsonl"))).rejects.toThrow(/cannot read/);
+    const none = writeLines(path("none.jsonl"), ["{}"]);
+    expect(() => readRecordFile(none)).toThrow(/no record/);
+    expect(() => readRecordFile(path("absent.jsonl"))).toThrow(/cannot read/);
   });
 });
 
@@ -136,7 +188,7 @@ describe("figures", () => {
     for (const figure of headlines) {
       const line = figureOfLine(figure, savedRun(run).fields);
       if (figure.name === "e2e_p99") expect(line).toBeNull();
-      else expect(figureOfRecords(figure, records)! / line!, figure.name).toBeCloseTo(1, 3);
+      else expect(figureOfMeasurements(figure, records)! / line!, figure.name).toBeCloseTo(1, 3);
     }
   });
 
@@ -170,33 +222,106 @@ describe("figures", () => {
   });
 });
 
-describe("over time", () => {
-  test("events add up to what was counted, within the run", () => {
-    for (const compat of ["0.2.13", "0.2.7"] as const) {
-      const run = recordedRun(imagine({ requests: 40, failing: 10, compat }));
-      const { startS, endS } = spanOf(run);
-      const done = run.filter((record) => record.failure === null).length;
-      for (const [count, each] of Object.entries({ requests: 1, input: 16, output: 8 } as const)) {
-        let total = 0;
-        eventsOf(run, count as "input", (timeS, amount) => {
-          expect(timeS).toBeWithin(startS, endS + 1e-6);
-          total += amount;
-        });
-        expect(total).toBeCloseTo(done * each, 6);
-      }
+test("what requests brought adds up, within the run", () => {
+  for (const compat of ["0.2.13", "0.2.7"] as const) {
+    const m = recordedRun(imagine({ requests: 40, failing: 10, compat }));
+    const ok = m.indices("ok");
+    expect(ok.length).toBeWithin(25, 40);
+    const each = { requests: 1, inputTokens: 16, outputTokens: 8 } as const;
+    for (const count of ["requests", "inputTokens", "outputTokens"] as const) {
+      const spans = brought[count](m, ok);
+      expect(total(spans)).toBe(ok.length * each[count]);
+      for (const s of [...spans.from, ...spans.to]) expect(s).toBeWithin(0, durationOf(m) + 1e-9);
     }
-  });
-
-  test("concurrency begins at one and ends at none", () => {
-    const steps = concurrencyOf(recordedRun(imagine({ requests: 40, perSecond: Infinity })));
-    expect(steps[0]!.count).toBe(1);
-    expect(steps.at(-1)!.count).toBe(0);
-    expect(Math.max(...steps.map(({ count }) => count))).toBe(40);
-  });
+  }
 });
 
 const text = (about: Parameters<typeof imagine>[0]) =>
   configurationText(configurationOf(savedRun(imagine(about)).fields));
+
+test("gaps that are too many to be kept have figures and a chart, and no interval", () => {
+  const run = imagine({ requests: 300, tokens: 20 });
+  const exact = recordedRun(run);
+  const coarse = new Measurements(Infinity, { ...exact.options, gapsKept: 1000 });
+  for (const line of run.recordLines) addSaved(coarse, savedRecord(parseFields(line)!)!);
+  for (const statistic of ["mean", "std", "max", 50, 99] as const) {
+    const figure = latencyFigure("itl", statistic);
+    const [a, b] = [exact, coarse].map((m) => figureOfMeasurements(figure, m)!) as [number, number];
+    expect(Math.abs(b / a - 1), figure.name).toBeLessThan(0.01);
+  }
+  const refused = drawFigure(latencyFigure("itl", 50), coarse, seeded("x"));
+  expect(refused).toEqual({ refused: "the gaps were too many to be kept" });
+  const saved = savedRun(run);
+  const page = reportPage([saved], new Map([[saved, coarse]]), { title: null, now: new Date(0) });
+  expect(page).toContain("ITL: share of gaps within");
+  expect(page).not.toContain("NaN");
+});
+
+/** Every fifth reply is short by half, every seventh fails. */
+async function unevenRun(compat: "0.2.7" | "0.2.13", disableIgnoreEos: boolean) {
+  let asked = 0;
+  const server = await startMock((request, socket) => {
+    const number = asked++;
+    if (number % 7 === 6) return void socket.end(response(500, {}, "no"));
+    const { body } = request;
+    const answered = number % 5 === 4 ? body.replace('"max_tokens": 6', '"max_tokens": 3') : body;
+    return paced({ ttftMs: 2, itlMs: 1 })({ ...request, body: answered }, socket);
+  });
+  const name = `uneven.${compat}.${disableIgnoreEos}`;
+  const [outputFile, recordsFile] = [path(`${name}.jsonl`), path(`${name}.records.jsonl`)];
+  const options: BenchOptions = {
+    ...defaultOptions,
+    host: "127.0.0.1",
+    port: server.port,
+    model: "m",
+    compat,
+    disableIgnoreEos,
+    datasetName: "random-ids",
+    numPrompts: 60,
+    randomInputLen: 8,
+    randomOutputLen: 6,
+    randomRangeRatio: 1,
+    maxConcurrency: 10,
+    outputFile,
+    recordsFile,
+  };
+  await runBench(options, captureIo());
+  await server.close();
+  const { files, records } = readResults([outputFile], [recordsFile]);
+  const run = files[0]![0]!;
+  return { fields: run.fields, records: records.get(run)! };
+}
+
+describe("a run's line and its records", () => {
+  test.each([
+    ["0.2.13", false],
+    ["0.2.7", false],
+    ["0.2.13", true],
+  ] as const)("%s, short replies allowed: %p: give the same figures", async (compat, allowed) => {
+    const { fields, records } = await unevenRun(compat, allowed);
+    const count = (outcome: Outcome) => records.indices(outcome).length;
+    expect(fields["outcomes"]).toEqual({
+      ok: count("ok"),
+      short_output: count("short output"),
+      failed: count("failed"),
+      incomplete: 0,
+    });
+    if (allowed) expect(count("short output")).toBe(0);
+    else expect(count("short output")).toBeGreaterThan(5);
+    expect(failuresOf(fields)).toEqual({ failed: 60 - count("ok"), of: 60 });
+    for (const figure of headlines) {
+      const [told, found] = [figureOfLine(figure, fields), figureOfMeasurements(figure, records)];
+      // Of so few requests the line tells no 99th percentile.
+      if (told === null) expect(figure.name).toEndWith("_p99");
+      else expect(found!, figure.name).toBeCloseTo(told, 6);
+    }
+  });
+
+  test("short replies are told apart from failures in words", async () => {
+    const { fields } = await unevenRun("0.2.13", false);
+    expect(failureText(fields)).toMatch(/^\d+ of 60 requests failed or came short; latencies are/);
+  });
+});
 
 test("a configuration in words", () => {
   expect(text({})).toBe("sglang, m, random (synthetic), 1024/128 x 0..1, 20 req/s, 200 requests");

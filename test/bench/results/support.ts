@@ -2,11 +2,12 @@
 import { writeFileSync } from "node:fs";
 import seedrandom from "seedrandom";
 import { type Fields, parseFields, type SavedRun } from "../../../src/bench/results/lines.ts";
+import type { Measurements } from "../../../src/bench/measurements.ts";
 import {
+  addSaved,
+  emptyMeasurements,
   matchRecords,
-  type RecordedRun,
-  type SavedRecord,
-  toRecord,
+  savedRecord,
 } from "../../../src/bench/results/records.ts";
 import { mean, median, percentile } from "../../../src/bench/statistics.ts";
 
@@ -27,10 +28,23 @@ export interface Imagined {
   readonly model?: string;
 }
 
+/** As a record tells it. */
+export interface ImaginedRecord {
+  readonly index: number;
+  readonly promptLen: number;
+  readonly outputLen: number;
+  readonly scheduledS: number;
+  readonly sentS: number;
+  readonly ttftS: number;
+  readonly latencyS: number;
+  readonly itlsS: readonly number[];
+  readonly failure: string | null;
+}
+
 export interface ImaginedRun {
   readonly line: string;
   readonly recordLines: readonly string[];
-  readonly records: readonly SavedRecord[];
+  readonly records: readonly ImaginedRecord[];
 }
 
 /** Latencies are exponential around their means, arrivals are Poisson. */
@@ -69,13 +83,13 @@ export function imagine(about: Imagined = {}): ImaginedRun {
 
 /** The keys of docs/results.md, in their order. */
 function resultLine(
-  records: readonly SavedRecord[],
+  records: readonly ImaginedRecord[],
   about: Imagined & { readonly startedAt: string; readonly perSecond: number },
 ): string {
   const { compat = "0.2.13", fields } = about;
   const done = records.filter(({ failure }) => failure === null);
   const durationS = Math.max(...records.map((record) => record.sentS + record.latencyS));
-  const ms = (secondsOf: (record: SavedRecord) => readonly number[]) =>
+  const ms = (secondsOf: (record: ImaginedRecord) => readonly number[]) =>
     done.flatMap((record) => secondsOf(record).map((seconds) => seconds * 1000));
   const e2e = ms(({ latencyS }) => [latencyS]);
   const latencies = {
@@ -125,7 +139,7 @@ function resultLine(
   ).replaceAll('"\u221e"', "Infinity");
 }
 
-const details = (records: readonly SavedRecord[]) => ({
+const details = (records: readonly ImaginedRecord[]) => ({
   input_lens: records.map(({ promptLen }) => promptLen),
   output_lens: records.map(({ failure, outputLen }) => (failure === null ? outputLen : 0)),
   ttfts: records.map(({ ttftS }) => ttftS),
@@ -144,12 +158,19 @@ export function savedRun(
 /** Runs as a file of them and their records would be read. */
 export function saved(imagined: readonly ImaginedRun[], file = "a.jsonl") {
   const runs = imagined.map((run, i) => savedRun(run, file, i + 1));
-  const recorded = imagined.map((run) => ({ startedAt: null, records: recordedRun(run) }));
+  const recorded = imagined.map((run) => ({ startedAt: null, measurements: recordedRun(run) }));
   return { runs, records: matchRecords(runs, recorded).records };
 }
 
-export const recordedRun = ({ recordLines }: ImaginedRun): RecordedRun =>
-  recordLines.map((line) => toRecord(parseFields(line))!);
+/** Records as they are read; those that are none are left out. */
+export function measured(records: readonly Fields[]): Measurements {
+  const m = emptyMeasurements();
+  for (const record of records.flatMap((fields) => savedRecord(fields) ?? [])) addSaved(m, record);
+  return m;
+}
+
+export const recordedRun = ({ recordLines }: Pick<ImaginedRun, "recordLines">): Measurements =>
+  measured(recordLines.map((line) => parseFields(line)!));
 
 export function writeLines(path: string, lines: readonly string[]): string {
   writeFileSync(path, lines.map((line) => `${line}\n`).join(""));

@@ -1,5 +1,6 @@
 /** Proves that engines' names mean the same, and that a run's figures are those between its first and its last look. */
 import { describe, expect, test } from "bun:test";
+import { jsonDumps } from "../../../src/bench/python-values.ts";
 import {
   lookAt,
   serverFields,
@@ -35,6 +36,37 @@ test.each(["sglang", "vllm"] as const)("%s, several ranks or engines together", 
   expect(counters).toMatchObject({ prompt_tokens: 100, cache_hit_tokens: 30, retractions: 1 });
 });
 
+/** As SGLang writes them of 2 replicas of 2 x 2 ranks each with --enable-metrics-for-all-schedulers. */
+const ranks = [0, 1].flatMap((dp) =>
+  [0, 1].flatMap((tp) =>
+    [0, 1].map((pp) => ({ labels: `dp_rank="${dp}",pp_rank="${pp}",tp_rank="${tp}"`, dp })),
+  ),
+);
+test("ranks of a replica speak of the same requests", () => {
+  const lines = ranks.flatMap(({ labels, dp }) => [
+    `sglang:num_running_reqs{${labels}} ${3 + dp}`,
+    `sglang:token_usage{${labels}} ${0.2 + 0.2 * dp}`,
+  ]);
+  expect(look(lines.join("\n")).gauges).toMatchObject({ running_requests: 7 });
+  expect(look(lines.join("\n")).gauges.kv_usage).toBeCloseTo(0.3);
+});
+
+test("what LMDeploy and llama.cpp say", () => {
+  const lmdeploy = look(`lmdeploy:num_requests_running{engine="0"} 3
+lmdeploy:num_requests_waiting{engine="0"} 1
+lmdeploy:gpu_cache_usage_perc{engine="0"} 0.5
+lmdeploy:prompt_tokens_total{engine="0"} 100
+lmdeploy:cached_tokens_total{engine="0"} 40`);
+  expect(lmdeploy.gauges).toEqual({ running_requests: 3, queued_requests: 1, kv_usage: 0.5 });
+  expect(lmdeploy.counters).toMatchObject({ prompt_tokens: 100, cache_hit_tokens: 40 });
+  const llama = look(`llamacpp:prompt_tokens_total 143
+llamacpp:tokens_predicted_total 673
+llamacpp:requests_processing 2
+llamacpp:requests_deferred 1`);
+  expect(llama.gauges).toEqual({ running_requests: 2, queued_requests: 1, kv_usage: null });
+  expect(llama.counters).toMatchObject({ prompt_tokens: 143, generation_tokens: 673 });
+});
+
 test("what a server does not say is null", () => {
   expect(Object.values(look("up 1").gauges)).toEqual([null, null, null]);
 });
@@ -49,7 +81,11 @@ describe("a run", () => {
   test("levels over the looks in between, counts from the first to the last", () => {
     const looks = [at(0, 50, null), at(8, 100, 10), at(4, 200, 20), at(0, 250, 50)];
     const figures = summarize(looks, { version: "1" })!;
-    expect(figures.gauges.running_requests).toEqual({ min: 4, mean: 6, max: 8 });
+    expect(figures.gauges.running_requests).toEqual({
+      before: 0,
+      during: { min: 4, mean: 6, max: 8 },
+      after: 0,
+    });
     expect(figures.gauges.queued_requests).toBeNull();
     expect(figures.counters).toMatchObject({ prompt_tokens: 200, cache_hit_tokens: 50 });
     expect(figures.cacheHitRate).toBe(0.25);
@@ -58,6 +94,16 @@ describe("a run", () => {
       ["Server: running, mean / max:", "6.0 / 8.0"],
       ["Server: prompt tokens from cache:", "25.0 %"],
     ]);
+  });
+
+  test("before and after a run that was over before it was looked at", () => {
+    const figures = summarize([at(2, 0, 0), at(1, 9, 0)], {})!;
+    expect(serverRows(figures).map(([label]) => label)).toEqual([
+      "Server: prompt tokens from cache:",
+    ]);
+    expect(jsonDumps(serverFields(figures))).toContain(
+      '"running_requests": {"before": 2.0, "min": null, "mean": null, "max": null, "after": 1.0}, "queued_requests": null',
+    );
   });
 
   test("vLLM's hits are of what was looked up", () => {

@@ -1,7 +1,9 @@
 /** What happened when within one run: tokens a second, requests in flight, and each request as a bar. */
-import { concurrencyOf, eventsOf, spanOf } from "../../results/events.ts";
-import { hasTimes, type RecordedRun, type SavedRecord } from "../../results/records.ts";
+import { brought } from "../../analysis/throughput.ts";
+import type { Measurements } from "../../measurements.ts";
+import { durationOf } from "../../results/figures.ts";
 import { numberText } from "../../results/number-text.ts";
+import { amounts } from "../../statistics/timeline.ts";
 import {
   axes,
   chart,
@@ -16,6 +18,7 @@ import {
 import { type Markup, markup } from "./markup.ts";
 import type { ReportedRun } from "./runs.ts";
 import { linearScale, type Scale } from "./scale.ts";
+import { valuesOf } from "../../statistics/values.ts";
 
 const size: Size = { width: 900, height: 175 };
 const slices = 150;
@@ -26,9 +29,8 @@ const slowestShown = 20;
 
 /** Nothing where the records do not say when requests were sent. */
 export function overTimeCharts(run: ReportedRun): Markup[] {
-  if (!run.records || !hasTimes(run.records)) return [];
-  const { endS } = spanOf(run.records);
-  if (!(endS > 0)) return [];
+  const endS = run.records ? durationOf(run.records) : NaN;
+  if (!run.records || !(endS > 0)) return [];
   return [
     throughputChart(run, run.records, endS),
     concurrencyChart(run, run.records, endS),
@@ -38,13 +40,10 @@ export function overTimeCharts(run: ReportedRun): Markup[] {
 
 const timeScale = (endS: number): Scale => linearScale(0, endS, plotPlaces(size).x, 8);
 
-function throughputChart(run: ReportedRun, records: RecordedRun, endS: number): Markup {
+function throughputChart(run: ReportedRun, m: Measurements, endS: number): Markup {
   const x = timeScale(endS);
   const widthS = x.high / slices;
-  const tokens = new Float64Array(slices);
-  eventsOf(records, "output", (timeS, amount) => {
-    tokens[Math.min(slices - 1, Math.max(0, Math.floor(timeS / widthS)))]! += amount;
-  });
+  const tokens = amounts(brought.outputTokens(m, m.indices("ok")), 0, x.high, slices);
   const rates = Array.from(tokens, (count) => count / widthS).slice(0, Math.ceil(endS / widthS));
   const top = rates.reduce((a, b) => Math.max(a, b), 0);
   const y = linearScale(0, top, plotPlaces(size).y, 4);
@@ -65,10 +64,10 @@ function throughputChart(run: ReportedRun, records: RecordedRun, endS: number): 
   ]);
 }
 
-function concurrencyChart(run: ReportedRun, records: RecordedRun, endS: number): Markup {
+function concurrencyChart(run: ReportedRun, m: Measurements, endS: number): Markup {
   const x = timeScale(endS);
-  const changes = concurrencyOf(records);
-  const most = changes.reduce((top, { count }) => Math.max(top, count), 0);
+  const columns = inFlight(m, x);
+  const most = columns.reduce((top, { high }) => Math.max(top, high), 0);
   const y = linearScale(0, most, plotPlaces(size).y, 4);
   const about = {
     title: "Requests in flight",
@@ -76,82 +75,91 @@ function concurrencyChart(run: ReportedRun, records: RecordedRun, endS: number):
   };
   return chart(size, about, [
     axes({ x, y, xUnit: "s" }, size),
-    line(stepPath(changes, x, y), seriesName(run.colour!)),
+    line(stepPath(columns, x, y), seriesName(run.colour!)),
   ]);
 }
 
-/** In each column of pixels no more than the last value and the extremes. */
-function stepPath(
-  changes: readonly { timeS: number; count: number }[],
-  x: Scale,
-  y: Scale,
-): Point[] {
+/** How many requests were in flight while time was in one column of pixels. */
+interface Column {
+  readonly x: number;
+  low: number;
+  high: number;
+  last: number;
+}
+
+/** Those columns in which a request began or ended. */
+function inFlight(m: Measurements, x: Scale): Column[] {
+  const { sentS, endedS } = m.columns;
+  const all = m.indices();
+  const begins = valuesOf(all, (i) => sentS[i]!).sort();
+  const ends = valuesOf(all, (i) => sentS[i]! + endedS[i]!).sort();
+  const columns: Column[] = [];
+  let count = 0;
+  for (let begun = 0, ended = 0; ended < ends.length;) {
+    const isBegin = begun < begins.length && begins[begun]! <= ends[ended]!;
+    const at = Math.round(x.at(isBegin ? begins[begun++]! : ends[ended++]!));
+    if (columns.at(-1)?.x !== at) columns.push({ x: at, low: count, high: count, last: count });
+    count += isBegin ? 1 : -1;
+    const column = columns.at(-1)!;
+    column.low = Math.min(column.low, count);
+    column.high = Math.max(column.high, count);
+    column.last = count;
+  }
+  return columns;
+}
+
+/** In each column no more than the last value and the extremes. */
+function stepPath(columns: readonly Column[], x: Scale, y: Scale): Point[] {
   const points: Point[] = [{ x: x.at(0), y: y.at(0) }];
   let before = 0;
-  for (let i = 0; i < changes.length;) {
-    const column = Math.round(x.at(changes[i]!.timeS));
-    let [low, high, last] = [before, before, before];
-    do {
-      last = changes[i]!.count;
-      low = Math.min(low, last);
-      high = Math.max(high, last);
-      i++;
-    } while (i < changes.length && Math.round(x.at(changes[i]!.timeS)) === column);
+  for (const { x: at, low, high, last } of columns) {
     const heights = [before, high, low, last].filter((v, k, all) => k === 0 || v !== all[k - 1]);
-    points.push(...heights.map((value) => ({ x: column, y: y.at(value) })));
+    points.push(...heights.map((value) => ({ x: at, y: y.at(value) })));
     before = last;
   }
   return points;
 }
 
-function timelineChart(run: ReportedRun, records: RecordedRun, endS: number): Markup {
-  const shown = thinned(records);
+function timelineChart(run: ReportedRun, m: Measurements, endS: number): Markup {
+  const shown = thinned(m);
   const rowHeight = Math.max(1, Math.min(7, 260 / shown.length));
   const plotHeight = Math.max(60, rowHeight * shown.length);
   const tall = { width: size.width, height: Math.ceil(plotHeight) + 54 };
   const x = timeScale(endS);
   const y = linearScale(0, 1, plotPlaces(tall).y);
-  const top = 29;
-  const failed = records.filter(({ failure }) => failure !== null).length;
-  const title =
-    shown.length === records.length
-      ? "Each request: waiting for the first token, then streaming"
-      : `${shown.length} of ${records.length} requests: waiting for the first token, then streaming`;
+  const failed = m.indices("failed", "incomplete").length;
+  const all = shown.length === m.ended;
   const about = {
-    title,
+    title: `${all ? "Each request" : `${shown.length} of ${m.ended} requests`}: waiting for the first token, then streaming`,
     description: `Requests of ${run.name} in order of sending as bars from send to end; ${failed} failed.${
-      shown.length === records.length
-        ? ""
-        : ` Thinned evenly; the ${slowestShown} slowest and failed ones are kept.`
+      all ? "" : ` Thinned evenly; the ${slowestShown} slowest and failed ones are kept.`
     }`,
   };
-  const bars = (
-    of: readonly SavedRecord[],
-    from: (r: SavedRecord) => number,
-    to: (r: SavedRecord) => number,
-  ) =>
-    of
-      .map((record) => {
-        const row = top + (rows.get(record)! + 0.5) * rowHeight;
-        const [start, end] = [x.at(from(record)), x.at(to(record))];
-        return `M${px(start)} ${px(row)}H${px(Math.max(end, start + 0.6))}`;
-      })
+  const { sentS, ttftS, latencyS } = m.columns;
+  const top = 29;
+  const rows = Array.from(shown, (i, row) => {
+    const begin = px(x.at(sentS[i]!));
+    const first = px(x.at(sentS[i]! + (ttftS[i]! || latencyS[i]!)));
+    const end = px(x.at(sentS[i]! + latencyS[i]!));
+    return { isGood: isWhole(m, i), y: px(top + (row + 0.5) * rowHeight), begin, first, end };
+  });
+  const bars = (isGood: boolean, from: "begin" | "first", to: "first" | "end"): string =>
+    rows
+      .filter((row) => row.isGood === isGood)
+      .map((row) => `M${row[from]} ${row.y}H${Math.max(row[to], px(row[from] + 0.6))}`)
       .join("");
-  const rows = new Map(shown.map((record, i) => [record, i]));
-  const good = shown.filter(({ failure }) => failure === null);
-  const bad = shown.filter(({ failure }) => failure !== null);
   const name = seriesName(run.colour!);
   const stroke = px(rowHeight * 0.8);
   return chart(tall, about, [
     axes({ x, y: { ...y, ticks: [] }, xUnit: "s" }, tall),
-    markup`<g class="bars" stroke-width="${stroke}"><path class="wait ${name}" d="${bars(good, ({ sentS }) => sentS, firstTokenS)}"/><path class="stream ${name}" d="${bars(good, firstTokenS, endOf)}"/><path class="failed" d="${bars(bad, ({ sentS }) => sentS, endOf)}"/></g>`,
+    markup`<g class="bars" stroke-width="${stroke}"><path class="wait ${name}" d="${bars(true, "begin", "first")}"/><path class="stream ${name}" d="${bars(true, "first", "end")}"/><path class="failed" d="${bars(false, "begin", "end")}"/></g>`,
     legend(tall, name, failed > 0),
   ]);
 }
 
-const endOf = ({ sentS, latencyS }: SavedRecord): number => sentS + Math.max(0, latencyS || 0);
-const firstTokenS = (record: SavedRecord): number =>
-  record.sentS + (record.ttftS || record.latencyS || 0);
+/** A short one too: it has a first token and an end. */
+const isWhole = (m: Measurements, index: number): boolean =>
+  ["ok", "short output"].includes(m.outcome(index));
 
 /** The shades of the bars, at the right end of the title's line. */
 function legend({ width }: Size, name: string, failures: boolean): Markup {
@@ -166,17 +174,22 @@ function legend({ width }: Size, name: string, failures: boolean): Markup {
   )}</g>`;
 }
 
-/** Every so manieth request, and always the failed (as long as there is room) and the slowest. */
-export function thinned(records: RecordedRun): RecordedRun {
-  if (records.length <= barsMax) return records;
-  const slowest = records.toSorted((a, b) => b.latencyS - a.latencyS).slice(0, slowestShown);
-  const failed = records.filter(({ failure }) => failure !== null);
+/** Indices of every so manieth request, and always the failed (as long as there is room) and the slowest. */
+export function thinned(m: Measurements): Int32Array {
+  const all = m.indices();
+  if (all.length <= barsMax) return all;
+  const { latencyS } = m.columns;
+  const slowest = all.toSorted((a, b) => latencyS[b]! - latencyS[a]!).subarray(0, slowestShown);
+  const failed = m.indices("failed", "incomplete");
   const kept = new Set([...slowest, ...evenly(failed, barsMax / 4)]);
-  for (const record of evenly(records, barsMax - kept.size)) kept.add(record);
-  return records.filter((record) => kept.has(record));
+  for (const index of evenly(all, barsMax - kept.size)) kept.add(index);
+  return all.filter((index) => kept.has(index));
 }
 
-function evenly<T>(items: readonly T[], count: number): T[] {
-  if (items.length <= count) return [...items];
-  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]!);
+function evenly(items: Int32Array, count: number): Int32Array {
+  if (items.length <= count) return items;
+  return Int32Array.from(
+    { length: count },
+    (_, i) => items[Math.floor((i * items.length) / count)]!,
+  );
 }

@@ -1,8 +1,8 @@
 /** The report: one HTML page that needs nothing else, neither network nor script. */
 import { type Configuration, configurationText, loadParts } from "../../results/configuration.ts";
+import type { Measurements } from "../../measurements.ts";
 import { latencyMetrics } from "../../results/figures.ts";
 import { textOf, type SavedRun } from "../../results/lines.ts";
-import type { RecordedRun } from "../../results/records.ts";
 import { version } from "../../../version.ts";
 import { cdfChart } from "./cdf.ts";
 import { resetChartIds } from "./chart.ts";
@@ -21,7 +21,7 @@ export interface ReportOptions {
 
 export function reportPage(
   saved: readonly SavedRun[],
-  records: ReadonlyMap<SavedRun, RecordedRun>,
+  records: ReadonlyMap<SavedRun, Measurements>,
   { title, now }: ReportOptions,
 ): string {
   resetChartIds();

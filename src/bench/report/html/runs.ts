@@ -6,15 +6,15 @@ import {
   distinguishing,
   groupRuns,
 } from "../../results/configuration.ts";
+import type { Measurements } from "../../measurements.ts";
 import type { SavedRun } from "../../results/lines.ts";
-import type { RecordedRun, SavedRecord } from "../../results/records.ts";
 
 export interface ReportedRun {
   /** Short, and another for each run. */
   readonly name: string;
   readonly saved: SavedRun;
   readonly configuration: Configuration;
-  readonly records: RecordedRun | null;
+  readonly records: Measurements | null;
   /** Of its lines and bars; null: it is not drawn. */
   readonly colour: number | null;
 }
@@ -25,7 +25,7 @@ const drawnMax = 6;
 /** Runs of one configuration beside one another. */
 export function reportedRuns(
   saved: readonly SavedRun[],
-  records: ReadonlyMap<SavedRun, RecordedRun>,
+  records: ReadonlyMap<SavedRun, Measurements>,
 ): ReportedRun[] {
   const runs = groupRuns(saved).flatMap((group) => group.runs);
   const configurations = runs.map(({ fields }) => configurationOf(fields));
@@ -45,7 +45,7 @@ export function reportedRuns(
       name: name === "" ? `run ${number + 1}` : alone ? name : `${name} #${count}`,
       saved: run,
       configuration: configurations[number]!,
-      records: records.get(run)?.filter(isSane) ?? null,
+      records: records.get(run) ?? null,
       colour: drawn.includes(run) ? drawn.indexOf(run) : null,
     };
   });
@@ -63,7 +63,3 @@ function evenly<T>(items: readonly T[], count: number): readonly T[] {
     (_, i) => items[Math.round((i * (items.length - 1)) / (count - 1))]!,
   );
 }
-
-/** Times that could be of a run: no more than 30 years, none before its start. NaN: not known. */
-const isSane = ({ sentS, ttftS, latencyS }: SavedRecord): boolean =>
-  [sentS, ttftS, latencyS].every((seconds) => !(seconds < 0 || seconds > 1e9));

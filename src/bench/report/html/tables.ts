@@ -1,7 +1,7 @@
 /** The report's tables: the runs and their figures, repeated runs together, where and how it was measured. */
 import { configurationText, groupRuns } from "../../results/configuration.ts";
 import { type Figure, figureOf, headlines, parseFigure } from "../../results/figures.ts";
-import { allFailed, failuresOf, type Fields, textOf } from "../../results/lines.ts";
+import { failuresOf, failureText, type Fields, textOf } from "../../results/lines.ts";
 import { numberText } from "../../results/number-text.ts";
 import { repeated } from "../../statistics/student.ts";
 import { type Markup, markup } from "./markup.ts";
@@ -69,15 +69,9 @@ function repeatedRow(figure: Figure, runs: readonly ReportedRun[]): Markup | nul
 /** What a reader must know before the figures. */
 export function warnings(runs: readonly ReportedRun[]): Markup | null {
   const found = runs.flatMap(({ name, saved: { fields } }) => {
-    const failures = failuresOf(fields);
+    const failures = failureText(fields);
     return [
-      ...(allFailed(fields)
-        ? [`${name}: all requests failed.`]
-        : failures && failures.failed > 0
-          ? [
-              `${name}: ${failures.failed} of ${failures.of} requests failed; latencies are of the others.`,
-            ]
-          : []),
+      ...(failures === null ? [] : [`${name}: ${failures}`]),
       ...(fields["interrupted"] === true
         ? [`${name}: interrupted, so only a part was measured.`]
         : []),

@@ -6,11 +6,13 @@ import { markup } from "../../../../src/bench/report/html/markup.ts";
 import { thinned } from "../../../../src/bench/report/html/over-time.ts";
 import { linearScale, logScale, tickText } from "../../../../src/bench/report/html/scale.ts";
 import { spreadLabels } from "../../../../src/bench/report/html/chart.ts";
+import { matchRecords } from "../../../../src/bench/results/records.ts";
 import type { Fields } from "../../../../src/bench/results/lines.ts";
 import {
   type Imagined,
   type ImaginedRun,
   imagine,
+  measured,
   recordedRun,
   saved,
   savedRun,
@@ -108,10 +110,8 @@ describe("the page", () => {
 
   test("lines of bench_serving with lists have distributions and no timeline", () => {
     const run = savedRun(imagine({ details: true }));
-    const { runs, records } = saved([imagine({ details: true })]);
     expect(run.fields["ttfts"]).toHaveLength(200);
-    const lists = new Map([[runs[0]!, records.get(runs[0]!)!.map((r) => ({ ...r, sentS: NaN }))]]);
-    const html = reportPage(runs, lists, options);
+    const html = reportPage([run], matchRecords([run], []).records, options);
     expect(html).toContain("TTFT: share of requests within");
     expect(html).not.toContain("Over time");
     expect(html).not.toContain('<th scope="row">ttfts</th>');
@@ -204,7 +204,7 @@ describe("what files hold stays text", () => {
           itlsS: [ttftS],
           failure: null,
         }));
-        const html = reportPage(runs, new Map([[runs[0]!, records]]), options);
+        const html = reportPage(runs, new Map([[runs[0]!, measured(records)]]), options);
         expect(html).not.toMatch(/undefined|\[object/);
       }),
       { numRuns: 60 },
@@ -224,12 +224,14 @@ describe("parts", () => {
     const run = recordedRun(imagine({ requests: 5000, failing: 2 }));
     const shown = thinned(run);
     expect(shown.length).toBeWithin(200, 241);
-    const slowest = run.toSorted((a, b) => b.latencyS - a.latencyS).slice(0, 20);
-    expect(slowest.every((record) => shown.includes(record))).toBe(true);
-    expect(shown.filter(({ failure }) => failure !== null).length).toBeGreaterThan(50);
-    expect(shown.map(({ index }) => index)).toEqual(
-      shown.map(({ index }) => index).sort((a, b) => a - b),
-    );
+    const { latencyS } = run.columns;
+    const slowest = run
+      .indices()
+      .toSorted((a, b) => latencyS[b]! - latencyS[a]!)
+      .slice(0, 20);
+    expect(slowest.every((index) => shown.includes(index))).toBe(true);
+    expect(shown.filter((index) => run.outcome(index) === "failed").length).toBeGreaterThan(50);
+    expect(shown).toEqual(shown.toSorted());
   });
 
   test("scales have round ticks that hold the values", () => {
