@@ -33,7 +33,9 @@ export function serverText(server: ServerChoice): string {
   if (server.kind === "running") return server.baseUrl;
   if (server.kind === "own") return commandLine("launch_server", server.flags);
   const { port, program } = templateOf(server.template);
-  return templateCommand(server, program?.names[0] ?? "", port).map(shellWord).join(" ");
+  return templateCommand(server, program?.names[0] ?? "", port)
+    .map(shellWord)
+    .join(" ");
 }
 
 const host = "127.0.0.1";

@@ -90,14 +90,16 @@ function cell({ figures, failed, published }: Column, i: number): string {
 export function notesOf({ scale }: Plan, comparisons: readonly Comparison[]): string[] {
   const models = [...new Set(comparisons.map(({ model }) => model))];
   const others = models.filter((model) => !isPublishedModel(model));
-  const leftOut = comparisons.some(
-    ({ columns: all }) => all.some(({ published, figures }) => published && figures.includes(null)),
+  const leftOut = comparisons.some(({ columns: all }) =>
+    all.some(({ published, figures }) => published && figures.includes(null)),
   );
   return [
     ...new Set(models.map((model) => publishedNote(publishedFor(model)))),
     ...(leftOut ? [leftOutNote] : []),
     ...(others.length > 0
-      ? [`${others.join(", ")} is not a model of the comparison: beside the published figures it shows the procedure only.`]
+      ? [
+          `${others.join(", ")} is not a model of the comparison: beside the published figures it shows the procedure only.`,
+        ]
       : []),
     ...(scale === 1
       ? []
@@ -135,9 +137,7 @@ function pipelines(plan: Plan, { done, lines }: Ledger): string[] {
       return [
         `$ cat ${shellWord(file)} | cut -d':' -f${field} | cut -d',' -f1`,
         ...cut,
-        ...(others > 0
-          ? [`(${others} of the lines are of other runs than those asked for.)`]
-          : []),
+        ...(others > 0 ? [`(${others} of the lines are of other runs than those asked for.)`] : []),
         "",
       ].join("\n");
     });
