@@ -8,7 +8,6 @@ import { type Markup, markup } from "../report/html/markup.ts";
 import { summaryTable, warnings } from "../report/html/tables.ts";
 import { configurationOf } from "../results/configuration.ts";
 import { textOf } from "../results/lines.ts";
-import { numberText } from "../results/number-text.ts";
 import { type Comparison, comparisonsOf } from "./comparison.ts";
 import { type Ledger, runCommand } from "./ledger.ts";
 import { type Plan, type PlannedRun, runName, type Series } from "./plan.ts";
@@ -18,6 +17,7 @@ import {
   comparisonTitle,
   loadTable,
   notesOf,
+  scaleText,
   type Table,
 } from "./tables.ts";
 import { seriesName } from "./text.ts";
@@ -48,7 +48,7 @@ function subtitle({ scale, series }: Plan, { done }: Ledger): string {
   return [
     series.map(seriesName).join("; "),
     `${done.size} of ${planned} runs`,
-    scale === 1 ? "all prompts" : `${numberText(scale)} of the prompts`,
+    scale === 1 ? "all prompts" : `${scaleText(scale)} of the prompts`,
     days.length > 1 ? `${days[0]} to ${days.at(-1)}` : (days[0] ?? ""),
   ]
     .filter((part) => part !== "")

@@ -79,12 +79,16 @@ function loadName(run: PlannedRun): string {
   return perSecond === Infinity ? runName(run) : `${runName(run)}, ${perSecond} req/s`;
 }
 
+/** A published figure with the digits that it was published with. */
 function cell({ figures, failed, published }: Column, i: number): string {
   const value = figures[i]!;
-  const missing = published ? "left out" : "-";
+  if (published) return value === null ? "left out" : String(value);
   const failures = failed[i]! > 0 ? ` (${failed[i]} failed)` : "";
-  return (value === null ? missing : numberText(value)) + failures;
+  return numberText(value) + failures;
 }
+
+/** "1 % of the prompts". */
+export const scaleText = (scale: number): string => `${Number((100 * scale).toPrecision(3))} %`;
 
 /** What a reader must know of the figures. */
 export function notesOf({ scale }: Plan, comparisons: readonly Comparison[]): string[] {
@@ -104,7 +108,7 @@ export function notesOf({ scale }: Plan, comparisons: readonly Comparison[]): st
     ...(scale === 1
       ? []
       : [
-          `Each run had ${numberText(scale)} of the published number of prompts: ` +
+          `Each run had ${scaleText(scale)} of the published number of prompts: ` +
             "full batches and long queues, which the published figures are of, form with all of them only.",
         ]),
   ];
