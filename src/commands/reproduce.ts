@@ -300,7 +300,9 @@ async function memoryOf(model: string, dtype: string, io: CommandIo): Promise<Mo
   const config = await resolveModel(model, { loadFormat: "dummy", user })
     .then((found) => parseConfig(found.config))
     .catch((error: Error) => {
-      throw new UserError(`--model-path: ${error.message}`, { cause: error });
+      throw error instanceof UserError
+        ? error
+        : new UserError(`--model-path: ${error.message}`, { cause: error });
     });
   const wide = dtype === "float" || dtype === "float32";
   const valueBytes = wide || (dtype === "auto" && config.storedDtype !== "bfloat16") ? 4 : 2;

@@ -61,9 +61,16 @@ export class Defaults {
     const fits = (name: string): boolean => name in command.flags && !given.has(name);
     const server = this.loadsServerInUse(command, argv) ? this.#serverWords() : {};
     const wanted = set.filter(([name]) => !(name in server));
-    return [...wanted, ...Object.entries(server)]
+    const words = [...wanted, ...Object.entries(server)]
       .filter(([name]) => fits(name))
-      .flatMap(([name, words]) => [`--${name}`, ...words]);
+      .flatMap(([name, values]) => [`--${name}`, ...values]);
+    return [...words, ...this.sessionWordsFor(command, argv)];
+  }
+
+  /** A command that looks for runs looks for those of this session, unless told of another. */
+  sessionWordsFor(command: Command, argv: readonly string[]): string[] {
+    const isFree = "session" in command.flags && !givenNames(command.flags, argv).has("session");
+    return isFree ? ["--session", this.#session.name] : [];
   }
 
   /** Whether a command line means the server in use. */

@@ -236,7 +236,10 @@ export class Session {
     if (here && background && command.name !== "launch") {
       throw new UsageError("is done in a moment; & is for jobs like bench, and for launch");
     }
-    if (here) return this.#runHere(command, argv, background);
+    if (here) {
+      const own = this.defaults.sessionWordsFor(command, argv);
+      return this.#runHere(command, [...argv, ...own], background);
+    }
     const all = [...argv, ...this.defaults.wordsFor(command, argv)];
     if (terminalCommands.includes(command.name)) {
       return this.#runProgram([...runtime.selfCommand(), command.name, ...all]);
