@@ -107,7 +107,7 @@ export class Session {
   async run(): Promise<number> {
     let code: number = exitCode.success;
     while (!this.leaving) {
-      const typed = await this.ui.read(this.#promptText());
+      const typed = await this.ui.read(() => this.#promptText());
       if (typed === null) {
         if (await this.mayLeave(true)) break;
         continue;
@@ -209,7 +209,7 @@ export class Session {
     if (name === undefined) return exitCode.success;
     const command = this.find(name);
     if (argv.includes("--help") || argv.includes("-h")) {
-      this.say(commandHelp(command));
+      this.say(this.help(command));
       return exitCode.success;
     }
     try {
@@ -229,6 +229,11 @@ export class Session {
     throw new UsageError(
       `unknown command '${name}'${nearest(name, names)}; help lists the commands`,
     );
+  }
+
+  help(command: Command): string {
+    const text = commandHelp(command);
+    return this.own.includes(command) ? text.replace("Usage: servebench ", "Usage: ") : text;
   }
 
   async #runCommand(command: Command, argv: readonly string[], text: string, background: boolean) {

@@ -1,7 +1,6 @@
 /** `help [TOPIC]`. */
 import { defineCommand, type Command } from "../../commands/command.ts";
 import { textFlag } from "../../commands/flags.ts";
-import { commandHelp } from "../../commands/help.ts";
 import { nearest } from "../../nearest.ts";
 import { fit } from "../../terminal/width.ts";
 import { UsageError } from "../../user-error.ts";
@@ -47,10 +46,7 @@ function overview({ own, programCommands }: Session, columns: number): string {
 
 function explained(session: Session, topic: string): string {
   const command = session.commands.find((c) => c.name === topic || c.aliases.includes(topic));
-  if (command) {
-    const text = commandHelp(command);
-    return session.own.includes(command) ? text.replace("Usage: servebench ", "Usage: ") : text;
-  }
+  if (command) return session.help(command);
   const found = topics[topic];
   if (found) return `${found.text.trim()}\n`;
   const names = [...session.commands.map(({ name }) => name), ...Object.keys(topics)];

@@ -28,10 +28,12 @@ export const jobsCommand = (session: Session): Command =>
       if (all.length === 0)
         io.stdout("No jobs. Commands that measure are; with & they run in the background.\n");
       else {
-        const rows = all.map((job) => [
+        const states = all.map((job) => stateText(job, Math.max(20, io.columns - 30)));
+        const room = io.columns - Math.max(...states.map((state) => state.length)) - "job".length - 4;
+        const rows = all.map((job, i) => [
           String(job.spec.id),
-          stateText(job),
-          fit(job.spec.line, 60),
+          states[i]!,
+          fit(job.spec.line, Math.max(10, room)),
         ]);
         io.stdout(tableText({ head: ["job", "state", "command"], rows, frame: "none" }));
       }
@@ -39,11 +41,11 @@ export const jobsCommand = (session: Session): Command =>
     },
   });
 
-function stateText(job: Job): string {
+function stateText(job: Job, columns: number): string {
   if (!job.running) return endText(job);
   const state = job.figures as LiveState | null;
   const now = job.cancelled === "no" ? "runs" : "ends";
-  return state === null ? now : `${now}: ${liveLine(state, 60)}`;
+  return state === null ? now : fit(`${now}: ${liveLine(state)}`, columns);
 }
 
 export const fgCommand = (session: Session): Command =>

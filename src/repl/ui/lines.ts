@@ -31,10 +31,10 @@ export class LinesUi implements Ui {
     process.on("SIGINT", this.#onInterrupt);
   }
 
-  async read(prompt: string): Promise<Typed | null> {
+  async read(prompt: () => string): Promise<Typed | null> {
     let text = "";
     const start = this.#line + 1;
-    if (this.interactive) this.#streams.out(prompt);
+    if (this.interactive) this.#streams.out(prompt());
     for (;;) {
       const line = await this.#nextLine();
       if (line === null) return text === "" ? null : { text, line: start };

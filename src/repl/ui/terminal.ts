@@ -62,8 +62,8 @@ export class TerminalUi implements Ui {
     return Math.max(2, this.#stdout.columns || 80);
   }
 
-  async read(prompt: string): Promise<Typed | null> {
-    const draw = (): View => this.#prompt.view(prompt, this.columns, this.#paint);
+  async read(prompt: () => string): Promise<Typed | null> {
+    const draw = (): View => this.#prompt.view(prompt(), this.columns, this.#paint);
     this.#redraw = () => this.#screen.show(draw());
     this.#redraw();
     const { promise, resolve } = Promise.withResolvers<Typed | null>();
@@ -116,10 +116,12 @@ export class TerminalUi implements Ui {
 
   out(text: string): void {
     this.#screen.above(text);
+    this.#redraw();
   }
 
   err(text: string): void {
     this.#screen.above(this.colour ? text.replaceAll(/^(.+)$/gm, "\x1b[31m$1\x1b[0m") : text);
+    this.#redraw();
   }
 
   status(lines: readonly string[]): void {

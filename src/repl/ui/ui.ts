@@ -20,8 +20,11 @@ export interface Ui {
   readonly columns: number;
   /** Nothing more will be typed. */
   readonly ended: boolean;
-  /** The next command, which may go over several lines, or a pasted text of several; null at the end. */
-  read(prompt: string): Promise<Typed | null>;
+  /**
+   * The next command, which may go over several lines, or a pasted text of several; null at the end.
+   * @param prompt Asked whenever it is drawn: width and server in use change while one types.
+   */
+  read(prompt: () => string): Promise<Typed | null>;
   out(text: string): void;
   err(text: string): void;
   /** Lines that stand below the output and are redrawn; none: an empty list. */
