@@ -19,7 +19,8 @@ const read = (file: string) => readFileSync(join(root, file), "utf8");
 const layers: Record<string, readonly string[]> = {
   main: ["repl", "commands", "terminal"],
   repl: ["commands"],
-  commands: ["bench", "launch", "server", "store", "terminal", "doctor"],
+  commands: ["bench", "chat", "launch", "server", "store", "terminal", "doctor"],
+  chat: ["bench", "terminal"],
   doctor: ["bench", "program"],
   bench: ["hub", "tokenizer", "launch", "net", "terminal"],
   server: ["engine", "tokenizer", "hub"],

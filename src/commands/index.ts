@@ -1,6 +1,7 @@
 /** The one command table: main, help and (later) the session and the generated docs read it. */
 import type { Command } from "./command.ts";
 import { bench } from "./bench.ts";
+import { chat } from "./chat.ts";
 import { compare } from "./compare.ts";
 import { annotate, deleteCommand, relabel } from "./edit-runs.ts";
 import { exportCommand } from "./export.ts";
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   annotate,
   relabel,
   deleteCommand,
+  chat,
   doctor,
 ];
 /** Understood, but not for people: our own processes start one another by them. */
