@@ -29,7 +29,8 @@ export const jobsCommand = (session: Session): Command =>
         io.stdout("No jobs. Commands that measure are; with & they run in the background.\n");
       else {
         const states = all.map((job) => stateText(job, Math.max(20, io.columns - 30)));
-        const room = io.columns - Math.max(...states.map((state) => state.length)) - "job".length - 4;
+        const room =
+          io.columns - Math.max(...states.map((state) => state.length)) - "job".length - 4;
         const rows = all.map((job, i) => [
           String(job.spec.id),
           states[i]!,
