@@ -7,6 +7,7 @@ import { annotate, deleteCommand, relabel } from "./edit-runs.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { doctor } from "./doctor.ts";
+import { kernels } from "./kernels.ts";
 import { mock } from "./mock.ts";
 import { plot } from "./plot.ts";
 import { report } from "./report.ts";
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   relabel,
   deleteCommand,
   chat,
+  kernels,
   doctor,
 ];
 /** Understood, but not for people: our own processes start one another by them. */

@@ -99,7 +99,7 @@ test("a conversation at a terminal", async () => {
   terminal.type("first line\rsecond line");
   await terminal.shows(/second line$/);
   terminal.type("\r");
-  await terminal.shows(/\n\S+/);
+  await terminal.shows(/\n\s*\S/);
   terminal.type("\x03");
   await terminal.shows(/stopped[^]*\n> $/);
   await ask("/stats", /answers {2}2[^]*TTFT/);
