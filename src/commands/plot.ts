@@ -146,9 +146,9 @@ async function ofRecords(values: Values, finder: Finder): Promise<Plot> {
 
 /** Those that have records; if none is named, the newest. */
 function withRecords(values: Values, finder: Finder): ListedRun[] {
-  const { run: named, where, system, dataset, session, last } = values;
+  const { run: named, where, system, dataset, last } = values;
   const runs = finder.select(values);
-  const asked = named.length + where.length > 0 || (system ?? dataset ?? session ?? last) !== null;
+  const asked = named.length + where.length > 0 || (system ?? dataset ?? last) !== null;
   const having = runs.filter((run) => run.hasRecords || finder.records(run) !== null);
   if (having.length === 0) {
     throw new UserError(

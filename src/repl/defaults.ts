@@ -26,9 +26,9 @@ export class Defaults {
 
   /** @throws UsageError with near names. */
   flag(name: string): Flag<unknown> {
-    const found = this.flags[name];
-    if (found) return found;
-    const names = Object.keys(this.flags);
+    const { flags } = this;
+    if (Object.hasOwn(flags, name)) return flags[name]!;
+    const names = Object.keys(flags);
     throw new UsageError(
       `no command has a flag --${name}${nearest(name, names)}; set takes the names of flags, like num-prompts`,
     );
@@ -67,10 +67,17 @@ export class Defaults {
     return [...words, ...this.sessionWordsFor(command, argv)];
   }
 
-  /** A command that looks for runs looks for those of this session, unless told of another. */
+  /** Runs are looked for in this session, where labels of others mean something else, unless the line names one. */
   sessionWordsFor(command: Command, argv: readonly string[]): string[] {
-    const isFree = "session" in command.flags && !givenNames(command.flags, argv).has("session");
-    return isFree ? ["--session", this.#session.name] : [];
+    const { flags, words, name } = command;
+    if (!("session" in flags) || givenNames(flags, argv).has("session")) return [];
+    const { run, where } = parseFlags(flags, argv, words) as {
+      readonly run?: string | readonly string[] | null;
+      readonly where?: readonly string[];
+    };
+    // delete wants to be told which runs; the session alone would be all of them.
+    const tells = (run?.length ?? 0) + (where?.length ?? 0) > 0;
+    return name === "delete" && !tells ? [] : ["--session", this.#session.name];
   }
 
   /** Whether a command line means the server in use. */

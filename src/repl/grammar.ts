@@ -190,6 +190,6 @@ export function isIncomplete(text: string): boolean {
 
 /** The word as it can be typed: in quotes where it needs them. */
 export function quoted(word: string): string {
-  if (/^[^\s'"\\#!&|;<>][^\s'"\\]*$/.test(word) && !shellWords.includes(word)) return word;
+  if (/^(?!~\/)[^\s'"\\#!&|;<>][^\s'"\\]*$/.test(word) && !shellWords.includes(word)) return word;
   return word.includes("'") ? `"${word.replaceAll(/["\\]/g, "\\$&")}"` : `'${word}'`;
 }

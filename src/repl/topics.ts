@@ -10,10 +10,11 @@ export const topics: Readonly<Record<string, Topic>> = {
     summary: "quotes, comments, lines that go on, ! and &",
     text: `
 A line is a command and its words, as in a shell:
-  bench --header "X-Team=load test"   quotes keep blanks: '...' takes all as it is,
-                                      "..." knows \\" and \\\\; \\ quotes one character
-  bench --num-prompts 50 \\            a backslash at the end, or an open quote, goes
-    --request-rate 4                  on in the next line
+  bench --header "X-Team=load test"   quotes keep blanks: '...' takes all as it
+                                      is, "..." knows \\" and \\\\; \\ quotes one
+                                      character
+  bench --num-prompts 50 \\            a backslash at the end, or an open quote,
+    --request-rate 4                  goes on in the next line
   bench --num-prompts 50 &            in the background (help jobs)
   # a comment
   !nvidia-smi                         the rest of the line goes to the shell
@@ -22,12 +23,14 @@ There are no pipes, redirections and variables; ! has them.`,
   keys: {
     summary: "keys of the line editor",
     text: `
-Ctrl-A, Ctrl-E    begin, end of the line     Alt-B, Alt-F     a word back, forward
-Ctrl-K, Ctrl-U    delete to the end, begin   Ctrl-W, Alt-D    delete a word before, after
+Ctrl-A, Ctrl-E    begin, end of the line
+Alt-B, Alt-F      a word back, forward
+Ctrl-K, Ctrl-U    delete to the end, to the begin
+Ctrl-W, Alt-D     delete a word before, after
 Ctrl-Y, Alt-Y     insert what was deleted; then what was deleted before
-Ctrl-_            undo                       Ctrl-T           exchange two characters
+Ctrl-_, Ctrl-T    undo; exchange two characters
 Up, Down          history of commands that begin as the line does
-Ctrl-R            search the history; again: older ones; Ctrl-G leaves the search
+Ctrl-R            search the history; again: older; Ctrl-G leaves the search
 Alt-.             the last word of the last command
 Tab               complete; again: list      Alt-Enter        a further line
 Ctrl-L            clear the screen
@@ -66,6 +69,7 @@ its jobs' files are kept in the data folder: $SERVEBENCH_HOME, else
 ~/.local/share/servebench.
   servebench --session NAME     opens it again, with results and settings
   sessions                      lists them; sessions NAME changes to one
+  results r1 tuning/r1          r1 is of this session; the other one of tuning
 Servers and jobs end with the session. What a job had measured when its session
 was killed is kept at the next opening.`,
   },
@@ -74,7 +78,7 @@ was killed is kept at the next opening.`,
     text: `
   source night.sb                    runs a file's commands here
   servebench repl < night.sb         the same from the shell
-Both stop at the first command that fails and name its line; the exit code is that
-command's. Jobs in the background are waited for at the end.`,
+Both stop at the first command that fails and name its line; the exit code is
+that command's. Jobs in the background are waited for at the end.`,
   },
 };

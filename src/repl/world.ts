@@ -29,7 +29,10 @@ export function worldOf(session: () => Session): World {
         .map(({ name }) => name),
     topics: () => [...session().commands.map(({ name }) => name), ...Object.keys(topics)],
     settings: () => Object.keys(session().defaults.flags),
-    setting: (name) => session().defaults.flags[name] ?? null,
+    setting: (name) => {
+      const { flags } = session().defaults;
+      return Object.hasOwn(flags, name) ? flags[name]! : null;
+    },
     listFolder,
   };
 }

@@ -28,6 +28,27 @@ const ctrlZ = "\x1a";
 const serverOf = (): number =>
   descendants(at.pid).find(({ command }) => /^\S+ serve /.test(command))!.pid;
 
+/** The same session, opened a second time: leaves the first one's job alone, and ends one of its own by force. */
+async function worksBeside(server: string): Promise<void> {
+  const beside = new PlayedSession(home, ["--session", "night"], { cwd: folder });
+  try {
+    expect(await beside.answer("jobs")).toMatch(/^No jobs\./);
+    expect(await beside.answer("sessions beside")).toBe("This is session beside now.");
+    expect(await beside.answer(`use ${server}`)).toMatch(/ is in use$/);
+    expect(await beside.answer("set")).toMatch(/^Nothing is set\./);
+    await beside.enter(`${long} ${small}`);
+    await beside.shows(/of 5,000 done/);
+    beside.type(ctrlC + ctrlC);
+    await beside.shows(/asked to finish[^]*ended by force[^]*bench cancelled after/);
+    await beside.prompt();
+    expect(beside.screen.all.join("\n")).not.toContain("was still at work");
+    await beside.enter("quit");
+    expect(await beside.exited()).toBe(0);
+  } finally {
+    beside.kill();
+  }
+}
+
 describe("a session", () => {
   beforeAll(() => open("--session", "night"));
 
@@ -56,7 +77,7 @@ describe("a session", () => {
       "stop: there is no server 'othr' (did you mean other?); there are servebench, other",
     );
     expect(await at.answer("stop other")).toBe("other has ended");
-    expect(await at.answer("logs --lines 1")).toMatch(/^\[.*\] /);
+    expect(await at.answer("logs")).toMatch(/servebench: ready at /);
   });
 
   test("remembers defaults", async () => {
@@ -88,14 +109,15 @@ describe("a session", () => {
     await at.shows(/\[2\] goes on in the background; fg brings it back/);
     const [head, first, second] = (await at.answer("jobs")).split("\n");
     expect(head).toMatch(/^job +state +command$/);
-    expect(first).toMatch(/^1 +done after .* s +bench --num-prompts 30 --request-rate 20$/);
-    expect(second).toMatch(/^2 +runs: .* of 5,000 done/);
+    expect(first).toMatch(/^1 +done after .* s +bench --num-prompts 30 /);
+    expect(second).toMatch(/^2 +runs: .* done .*bench --num/);
     expect(await at.answer("fg 7")).toBe("fg: there is no job 7; there are 1, 2");
     expect(await at.answer("jobs &")).toMatch(/^jobs: is done in a moment/);
+    await worksBeside(/http:\S+/.exec(await at.answer("use"))![0]);
     await at.enter("cancel 2");
-    await at.shows(/\[2\] asked to finish and keep what it has; once more ends it by force/);
-    await at.shows(/\[2\] kept as r2/);
-    await at.shows(/\[2\] cancelled after .* s \(exit code 130\): bench --num-prompts 5000/);
+    await at.shows(
+      /\[2\] asked to finish and keep what it has; once more ends it by force[^]*\[2\] kept as r2[^]*\[2\] cancelled after .* s \(exit code 130\): bench/,
+    );
     expect(await at.answer("cancel 2")).toMatch(/^cancel: job 2 has ended already: cancelled/);
   });
 
@@ -115,6 +137,10 @@ describe("a session", () => {
     const columns = "system,request_rate,random_input_len";
     const [listed] = (await at.answer(`results --columns ${columns}`)).split("\n\n");
     expect(masked(listed!)).toMatchSnapshot();
+    // Another session, used later, has an r1 of its own.
+    expect(await at.answer("sessions")).toMatch(/beside/);
+    expect(await at.answer("results r1 --columns system")).toContain("servebench");
+    expect(await at.answer("delete --yes")).toMatch(/^delete: say which/);
     expect(masked(await at.answer("results r1 r2 r3 --diff r1"))).toMatch(/Changes are from r1/);
     expect(await at.answer("results r9")).toMatch(/r9/);
     expect(await at.answer(`table r1 r3 --columns ${columns} --format markdown`)).toMatchSnapshot();
@@ -140,14 +166,16 @@ describe("a session", () => {
     await at.enter("bench --num-prompts 100 --request-rate 50");
     await at.shows(/[1-9]\d* of 100 done/);
     process.kill(serverOf(), "SIGKILL");
-    await at.shows(/servebench (ended|was ended)[^]*kept as r4/);
+    await at.shows(/the server ended with exit code 137 \(SIGKILL[^]*kept as r4/);
     await at.prompt();
     const shown = at.screen.all.slice(at.screen.all.findLastIndex((row) => /> bench/.test(row)));
     expect(shown.filter((row) => /\bSIGKILL\b|exit code 137/.test(row))).toHaveLength(1);
+    expect(shown.join("\n")).toMatch(/The last lines of [^]*servebench\.log:\n {2}\| \[/);
     expect(at.screen.lines.at(-1)).toBe("servebench>");
     expect(masked(await at.answer("servers"))).toMatchSnapshot();
-    const done = Number(/done +(\d+)/.exec(await at.answer("results r4"))![1]);
-    expect(done).toBeWithin(1, 100);
+    const [head, done] = (await at.answer("table r4 --columns completed --format csv")).split("\n");
+    expect(head).toBe("run,completed");
+    expect(Number(done!.split(",")[1])).toBeWithin(1, 100);
   });
 
   test("asks before it leaves what runs", async () => {
@@ -163,8 +191,8 @@ describe("a session", () => {
   });
 
   test("killed, it leaves nothing behind but results, which the next one takes in", async () => {
-    await at.enter("jobs");
-    await at.shows(/5 +runs: /);
+    await at.enter("fg");
+    await at.shows(/[1-9]\d* of 5,000 done/);
     const left = descendants(at.pid);
     expect(left.length).toBeGreaterThanOrEqual(4);
     at.kill();

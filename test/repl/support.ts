@@ -87,7 +87,7 @@ export function descendants(pid: number): Descendant[] {
       }
     });
   const of = (parent: number): Descendant[] =>
-    all.filter((one) => one.parent === parent).flatMap((one) => [one, ...of(one.pid)]);
+    all.flatMap((one) => (one.parent === parent ? [one, ...of(one.pid)] : []));
   return of(pid).map(({ pid: id, command }) => ({ pid: id, command }));
 }
 

@@ -9,7 +9,7 @@ export interface PseudoTerminalOptions {
 }
 
 /** Nothing that is waited for takes so long, however busy the machine. */
-const patienceMs = 12_000;
+const patienceMs = 40_000;
 
 export class PseudoTerminal {
   readonly screen: VirtualTerminal;

@@ -47,8 +47,7 @@ function overview({ own, programCommands }: Session, columns: number): string {
 function explained(session: Session, topic: string): string {
   const command = session.commands.find((c) => c.name === topic || c.aliases.includes(topic));
   if (command) return session.help(command);
-  const found = topics[topic];
-  if (found) return `${found.text.trim()}\n`;
+  if (Object.hasOwn(topics, topic)) return `${topics[topic]!.text.trim()}\n`;
   const names = [...session.commands.map(({ name }) => name), ...Object.keys(topics)];
   throw new UsageError(
     `nothing is called '${topic}'${nearest(topic, names)}; help lists commands and topics`,

@@ -28,7 +28,7 @@ export const jobsCommand = (session: Session): Command =>
       if (all.length === 0)
         io.stdout("No jobs. Commands that measure are; with & they run in the background.\n");
       else {
-        const states = all.map((job) => stateText(job, Math.max(20, io.columns - 30)));
+        const states = all.map((job) => stateText(job, Math.max(20, Math.floor(io.columns / 2))));
         const room =
           io.columns - Math.max(...states.map((state) => state.length)) - "job".length - 4;
         const rows = all.map((job, i) => [

@@ -70,7 +70,7 @@ function parse(argv: readonly string[]): Asked {
     const name = /^--([a-z]+)/.exec(word)?.[1] ?? "";
     // The words of a whole command line are its own.
     const over = kind === "command" && rest.length > 0;
-    if (over || !(name in flags)) {
+    if (over || !Object.hasOwn(flags, name)) {
       if (kind === null && !word.startsWith("-")) {
         const named = (templateNames as readonly string[]).includes(word);
         kind = named ? word : "servebench";

@@ -175,8 +175,14 @@ const fitting = (typed: string, all: readonly Candidate[]): Candidate[] =>
 export function insertion({ candidates: all }: Completion): string | null {
   const [first, ...others] = all;
   if (!first) return null;
-  if (others.length === 0) return quoted(first.text) + (first.open ? "" : " ");
+  if (others.length === 0) return typeable(first.text) + (first.open ? "" : " ");
   let common = first.text;
   for (const { text } of others) while (!text.startsWith(common)) common = common.slice(0, -1);
-  return common === "" ? null : quoted(common);
+  return common === "" ? null : typeable(common);
+}
+
+/** In quotes where it needs them; within them ~/ would not be the home folder. */
+function typeable(text: string): string {
+  const rest = text.replace(/^~\//, "");
+  return rest === "" ? text : text.slice(0, text.length - rest.length) + quoted(rest);
 }

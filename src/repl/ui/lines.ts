@@ -112,6 +112,7 @@ export class LinesUi implements Ui {
   };
 
   readonly #onEnd = (): void => {
+    this.#text += this.#decoder.decode(); // half a character becomes a mark of one
     this.ended = true;
     this.#wake();
   };
