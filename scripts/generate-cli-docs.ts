@@ -3,9 +3,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { commandHelp } from "../src/commands/help.ts";
 import { commands } from "../src/commands/index.ts";
+import { repl } from "../src/repl/command.ts";
 
 export function cliDocs(): string {
-  const sections = commands.map((command) =>
+  const sections = [repl, ...commands].map((command) =>
     [
       `## servebench ${command.name}`,
       "",

@@ -19,8 +19,10 @@ const read = (file: string) => readFileSync(join(root, file), "utf8");
 const layers: Record<string, readonly string[]> = {
   main: ["repl", "commands", "terminal"],
   repl: ["commands"],
-  commands: ["bench", "launch", "server", "store", "terminal", "doctor"],
+  commands: ["bench", "chat", "kernels", "launch", "server", "store", "terminal", "doctor"],
+  chat: ["bench", "terminal"],
   doctor: ["bench", "program"],
+  kernels: ["model", "terminal"],
   bench: ["hub", "tokenizer", "launch", "net", "terminal"],
   server: ["engine", "tokenizer", "hub"],
   engine: ["model"],

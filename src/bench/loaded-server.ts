@@ -1,17 +1,52 @@
 /** The server that a series of runs loads: one that is started for it, or one that runs already. */
-import { healthStatus, launchServer, readyLine, type LaunchedServer } from "../launch/index.ts";
+import {
+  freePort,
+  healthStatus,
+  launchServer,
+  programOf,
+  readyLine,
+  templateOf,
+  type LaunchedServer,
+} from "../launch/index.ts";
 import { runtime } from "../runtime/index.ts";
 import { UserError } from "../user-error.ts";
+import { commandLine, shellWord } from "./command-line.ts";
 import type { Measurements } from "./measurements.ts";
 import type { BenchOptions } from "./options.ts";
 import { appendLine } from "./report/jsonl.ts";
 import { besideOutput } from "./results/ledger.ts";
 import { type BenchIo, type BenchRun, runBench } from "./run.ts";
 
-/** A server to start by flags of `servebench serve`, or one that runs already. */
+/** A server to start, by flags of `servebench serve` or by another engine's template, or one that runs already. */
 export type ServerChoice =
   | { readonly kind: "own"; readonly flags: readonly string[] }
+  | {
+      readonly kind: "template";
+      readonly template: string;
+      readonly model: string;
+      readonly args: readonly string[];
+    }
   | { readonly kind: "running"; readonly baseUrl: string };
+
+/** The command that a user would type to start the server, on its usual port, or the address of the running one. */
+export function serverText(server: ServerChoice): string {
+  if (server.kind === "running") return server.baseUrl;
+  if (server.kind === "own") return commandLine("launch_server", server.flags);
+  const { port, program } = templateOf(server.template);
+  return templateCommand(server, program?.names[0] ?? "", port)
+    .map(shellWord)
+    .join(" ");
+}
+
+const host = "127.0.0.1";
+
+function templateCommand(
+  { template, model, args }: ServerChoice & { kind: "template" },
+  program: string,
+  port: number,
+): readonly string[] {
+  return templateOf(template).command(program, { model, args, host, port });
+}
 
 export interface LoadedServer {
   readonly baseUrl: string;
@@ -36,8 +71,9 @@ export async function openServer(
     };
     return { baseUrl, io, crash, close: async () => {} };
   }
-  const started = await startOwn(server.flags, logFile, io);
-  io.stdout(`${readyLine.exec(started.log())![0]}\n`);
+  const started = await start(server, logFile, io);
+  const ready = readyLine.exec(started.log())?.[0] ?? `ready at ${started.baseUrl}`;
+  io.stdout(`${ready}\n`);
   const died = new AbortController();
   void started.ended.then(() => died.abort());
   const signal = AbortSignal.any([io.signal, died.signal]);
@@ -52,13 +88,13 @@ export async function openServer(
 /** Loading tens of gigabytes from a slow disk is not a fault. */
 const readyTimeoutMs = 60 * 60 * 1000;
 
-async function startOwn(
-  flags: readonly string[],
+async function start(
+  server: Exclude<ServerChoice, { kind: "running" }>,
   logFile: string,
   io: BenchIo,
 ): Promise<LaunchedServer> {
+  const { command, address } = await onFreePort(server);
   io.stdout(`Starting the server; its log is ${logFile}\n`);
-  const command = [...runtime.selfCommand(), "launch_server", ...flags, "--port", "0"];
   const onWait = (seconds: number, line: string): void => {
     if (!io.isTerminal) return;
     const text = `${seconds.toFixed(0)} s  ${line}`.slice(0, io.columns - 1);
@@ -66,13 +102,28 @@ async function startOwn(
   };
   try {
     const watch = { signal: io.signal, onWait };
-    return await launchServer({ command, logFile, address: readyAddress, readyTimeoutMs }, watch);
+    return await launchServer({ command, logFile, address, readyTimeoutMs }, watch);
   } finally {
     if (io.isTerminal) io.stderr("\r\u001b[K");
   }
 }
 
-const readyAddress = (log: string): string | null => readyLine.exec(log)?.[1] ?? null;
+/** The words that start the server, and how it is known where it listens. */
+async function onFreePort(server: Exclude<ServerChoice, { kind: "running" }>) {
+  if (server.kind === "own") {
+    return {
+      command: [...runtime.selfCommand(), "launch_server", ...server.flags, "--port", "0"],
+      address: (log: string): string | null => readyLine.exec(log)?.[1] ?? null,
+    };
+  }
+  const template = templateOf(server.template);
+  const program = programOf(template, null);
+  const port = await freePort(host, template.port, new Set());
+  return {
+    command: templateCommand(server, program, port),
+    address: () => `http://${host}:${port}`,
+  };
+}
 
 /**
  * Does one run. The line of a run that was interrupted, or met a dying server, goes beside the others, not among them.

@@ -104,7 +104,10 @@ export function requestWriter(
 }
 
 /** bench_serving's headers, less Accept-Encoding: a compressed reply would blur the time of its tokens. */
-function requestHeaders(backend: Backend, { apiKey, headers }: BenchOptions): [string, string][] {
+export function requestHeaders(
+  backend: Backend,
+  { apiKey, headers }: BenchOptions,
+): [string, string][] {
   const usual: [string, string][] = [
     ...(backend.authorized
       ? [["Authorization", `Bearer ${apiKey ?? "None"}`] as [string, string]]

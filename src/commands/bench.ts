@@ -10,7 +10,7 @@ import {
   type PercentileMetric,
 } from "../bench/options.ts";
 import { clientMachine } from "../bench/report/client-machine.ts";
-import { commandLine } from "../bench/reproduce/plan.ts";
+import { commandLine } from "../bench/command-line.ts";
 import { parseObjective } from "../bench/statistics/goodput.ts";
 import { UsageError } from "../user-error.ts";
 import { benchFlagGroups } from "./bench-flag-groups.ts";

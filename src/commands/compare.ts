@@ -3,23 +3,25 @@ import { exitCode } from "../exit-code.ts";
 import { figureNames } from "../bench/results/figures.ts";
 import { defineCommand, type CommandIo } from "./command.ts";
 import { named } from "./named.ts";
+import { runWords, selectionFlags } from "./selection.ts";
 import { required, switchFlag, textFlag, textListFlag, type FlagValues } from "./flags.ts";
 
 const words = {
   a: required(
-    textFlag("Result lines to compare with, as bench --output-file writes them.", {
-      placeholder: "A.jsonl",
+    textFlag(`What to compare with. ${runWords}`, {
+      placeholder: "A",
     }),
   ),
-  b: required(textFlag("Result lines to judge.", { placeholder: "B.jsonl" })),
+  b: required(textFlag("What to judge.", { placeholder: "B" })),
 };
 
 const flags = {
   records: textListFlag(
-    "Records of requests (bench --records) of A or B; may be repeated. Each line finds its own by the figures. With " +
-      "them a single run has intervals.",
+    "Records of requests (bench --records) of files; may be repeated. Each line finds its own by the figures; runs of the " +
+      "store have theirs. With them a single run has intervals.",
     { placeholder: "FILE" },
   ),
+  session: selectionFlags.session,
   "fail-on": textListFlag(
     "A gate; may be repeated. FIGURE<CHANGE or FIGURE>CHANGE is the change from A to B that makes the exit code 3: " +
       '"output_throughput<-5%", "ttft_p99>20ms", "error_rate>1%" (points). The word regression: any figure worse ' +
@@ -42,6 +44,7 @@ export const compare = defineCommand({
     "limit fails it unless chance explains the change (its interval holds 0); where nothing is known about chance it fails.",
   examples: [
     { line: "servebench compare before.jsonl after.jsonl", says: "the table, for people" },
+    { line: "servebench compare r3 r5", says: "the same of runs that the session has kept" },
     {
       line: 'servebench compare before.jsonl after.jsonl --records before.records.jsonl --records after.records.jsonl --fail-on "ttft_p99>10%"',
       says: "exit code 3 if the 99th percentile of TTFT has grown by over a tenth",
@@ -60,12 +63,12 @@ async function runCompare(values: Values, io: CommandIo): Promise<number> {
   const { anyAllFailed, compareRuns } = await import("../bench/compare/compare.ts");
   const { applyGates, parseGate } = await import("../bench/compare/gate.ts");
   const { comparisonJson, comparisonText } = await import("../bench/compare/text.ts");
-  const { readResults } = await import("../bench/results/read.ts");
+  const { chosenResults } = await import("./stored-runs.ts");
   const gates = values.failOn.map((text) => named("--fail-on", () => parseGate(text)));
-  const { files, records, notes } = readResults([values.a, values.b], values.records);
+  const { chosen, records, notes } = chosenResults([values.a, values.b], values, io);
   for (const note of notes) io.stderr(`${note}\n`);
   const asked = gates.flatMap((gate) => (gate.kind === "change" ? [gate.figure] : []));
-  const comparison = compareRuns(files[0]!, files[1]!, records, asked);
+  const comparison = compareRuns(chosen[0]!, chosen[1]!, records, asked);
   const failed = anyAllFailed(comparison);
   // Figures of a run without a success are none, so no gate can be judged.
   const results = failed ? [] : applyGates(comparison, gates, values.strict);

@@ -1,11 +1,13 @@
 /** The one command table: main, help and (later) the session and the generated docs read it. */
 import type { Command } from "./command.ts";
 import { bench } from "./bench.ts";
+import { chat } from "./chat.ts";
 import { compare } from "./compare.ts";
 import { annotate, deleteCommand, relabel } from "./edit-runs.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { doctor } from "./doctor.ts";
+import { kernels } from "./kernels.ts";
 import { mock } from "./mock.ts";
 import { plot } from "./plot.ts";
 import { report } from "./report.ts";
@@ -32,6 +34,8 @@ export const commands: readonly Command[] = [
   annotate,
   relabel,
   deleteCommand,
+  chat,
+  kernels,
   doctor,
 ];
 /** Understood, but not for people: our own processes start one another by them. */

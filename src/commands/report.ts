@@ -2,16 +2,11 @@
 import { writeFileSync } from "node:fs";
 import { UserError } from "../user-error.ts";
 import { defineCommand, type CommandIo } from "./command.ts";
+import { runWords, selectionFlags } from "./selection.ts";
 import { required, restOf, textFlag, textListFlag, type FlagValues } from "./flags.ts";
 
 const words = {
-  file: required(
-    restOf(
-      textListFlag("Result lines, as bench --output-file writes them.", {
-        placeholder: "RESULTS.jsonl...",
-      }),
-    ),
-  ),
+  run: required(restOf(textListFlag(runWords, { placeholder: "RUN|FILE.jsonl..." }))),
 };
 
 const flags = {
@@ -21,10 +16,11 @@ const flags = {
     aliases: ["o"],
   }),
   records: textListFlag(
-    "Records of requests (bench --records); may be repeated. Each line finds its own. With them there are distributions, " +
-      "timelines, and error bars of single runs.",
+    "Records of requests (bench --records) of runs in files; may be repeated. Each line finds its own; runs of the store have " +
+      "theirs. With them there are distributions, timelines, and error bars of single runs.",
     { placeholder: "FILE" },
   ),
+  session: selectionFlags.session,
   title: textFlag("Heading; what the runs have in common if not given."),
 };
 type Values = FlagValues<typeof flags & typeof words>;
@@ -47,6 +43,7 @@ export const report = defineCommand({
       says: "its page",
     },
     { line: "servebench report sweep.jsonl -o sweep.html", says: "curves of a sweep" },
+    { line: "servebench report r3 r5", says: "two runs that the session has kept" },
   ],
   words,
   flags,
@@ -54,11 +51,11 @@ export const report = defineCommand({
 });
 
 async function runReport(values: Values, io: CommandIo): Promise<number> {
-  const { readResults } = await import("../bench/results/read.ts");
+  const { chosenResults } = await import("./stored-runs.ts");
   const { reportPage } = await import("../bench/report/html/page.ts");
-  const { files, records, notes } = readResults(values.file, values.records);
+  const { chosen, records, notes } = chosenResults(values.run, values, io);
   for (const note of notes) io.stderr(`${note}\n`);
-  const page = reportPage(files.flat(), records, { title: values.title, now: new Date() });
+  const page = reportPage(chosen.flat(), records, { title: values.title, now: new Date() });
   try {
     writeFileSync(values.output, page);
   } catch (error) {
@@ -67,6 +64,6 @@ async function runReport(values: Values, io: CommandIo): Promise<number> {
     });
   }
   const size = (page.length / 1024).toFixed(0);
-  io.stdout(`${values.output}: ${files.flat().length} runs, ${size} KiB\n`);
+  io.stdout(`${values.output}: ${chosen.flat().length} runs, ${size} KiB\n`);
   return 0;
 }

@@ -1,11 +1,13 @@
 /** Which runs a command is about: words and flags that results, table, plot and export share. */
 import { intFlag, textFlag, textListFlag, type FlagValues } from "./flags.ts";
 
+export const runWords =
+  "Runs: labels (r3, before), SESSION/LABEL, r2..r5, last; or files of result lines, as bench --output-file writes them.";
+
 export const selectionWords = {
-  run: textListFlag(
-    "Runs: labels (r3, before), SESSION/LABEL, r2..r5, last; or files of result lines. All of the store if none is given.",
-    { placeholder: "[RUN|FILE.jsonl...]" },
-  ),
+  run: textListFlag(`${runWords} All of the store if none is given.`, {
+    placeholder: "[RUN|FILE.jsonl...]",
+  }),
 };
 
 export const selectionFlags = {

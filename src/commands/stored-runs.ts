@@ -24,7 +24,7 @@ export function openStore(io: Pick<CommandIo, "stderr">): Store {
 
 export function listed(run: StoredRun): ListedRun {
   const { id, session, label, at, system, command, note, hasRecords, fields } = run;
-  const saved = { file: session, line: id, fields };
+  const saved = { file: `${session}/${label}`, line: null, fields };
   return { saved, name: label, id, session, at, system, command, note, hasRecords };
 }
 
@@ -160,6 +160,42 @@ export class RunFinder {
     return runs.map((saved) =>
       listedLine(saved, runs.length === 1 ? name : `${name}:${saved.line}`),
     );
+  }
+}
+
+/** Runs with their records, as compare and report take them. */
+export interface ChosenResults {
+  /** The runs of each word, in the order of the words. */
+  readonly chosen: readonly (readonly SavedRun[])[];
+  readonly records: ReadonlyMap<SavedRun, Measurements>;
+  /** What a reader should know of what was not used. */
+  readonly notes: readonly string[];
+}
+
+/** @throws UserError when a word names nothing, or a file cannot be read. */
+export function chosenResults(
+  words: readonly string[],
+  { records: recordFiles, session }: { records: readonly string[]; session: string | null },
+  io: Pick<CommandIo, "stderr">,
+): ChosenResults {
+  const finder = new RunFinder(io);
+  try {
+    const found = words.map((word) => finder.named([word], session));
+    const runs = found.flat();
+    const ofFiles = runs.filter(({ id }) => id === null).map(({ saved }) => saved);
+    const recorded = recordFiles.flatMap((file) => readRecordFile(file));
+    const { records, left } = matchRecords(ofFiles, recorded);
+    const kept = runs.flatMap((run) => {
+      const measurements = run.id === null ? null : finder.records(run);
+      return measurements === null ? [] : [[run.saved, measurements] as const];
+    });
+    return {
+      chosen: found.map((list) => list.map(({ saved }) => saved)),
+      records: new Map([...records, ...kept]),
+      notes: left === 0 ? [] : [`${left} recorded runs belong to no result line.`],
+    };
+  } finally {
+    finder.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /** `servebench sweep`: a grid of runs, or the search for the greatest load that meets goals. */
 import { statSync } from "node:fs";
 import { baseUrlOf, type BenchOptions } from "../bench/options.ts";
-import { commandLine } from "../bench/reproduce/plan.ts";
+import { commandLine } from "../bench/command-line.ts";
 import type { ServerChoice } from "../bench/loaded-server.ts";
 import type { Cell, SweepPlan, SweepRun } from "../bench/sweep/sweep.ts";
 import { UsageError, UserError } from "../user-error.ts";

@@ -1,14 +1,14 @@
 /** The native libraries that travel in this program, and which of them would carry a model. */
 import { netVersion } from "../net/library.ts";
-import { Backend, Device, type Isa } from "../program/index.ts";
+import { Backend, Device, usableIsas } from "../program/index.ts";
 import { bad, ok, warn, type Finding } from "./finding.ts";
-
-/** Best first, as the backend itself tries them. */
-const isas: readonly Isa[] = ["amx", "avx512bf16", "avx512", "avx2", "scalar"];
 
 export function backendFindings(hasGpu: boolean): Finding[] {
   return [
-    library("cpu backend", () => `ABI ${new Backend("cpu").version}; kernels for ${usable()}`),
+    library(
+      "cpu backend",
+      () => `ABI ${new Backend("cpu").version}; kernels for ${usableIsas().join(", ")}`,
+    ),
     library("null backend", () => `ABI ${new Backend("null").version}; computes nothing`),
     library("network threads", () => `ABI ${netVersion()}`),
     cudaFinding(hasGpu),
@@ -23,19 +23,6 @@ function library(name: string, says: () => string): Finding {
     const advice =
       "the library in this program does not load here: it needs Linux on x86-64, glibc 2.34";
     return bad(name, (error as Error).message, advice);
-  }
-}
-
-function usable(): string {
-  return isas.filter((isa) => isa === "scalar" || works(isa)).join(", ");
-}
-
-function works(isa: Isa): boolean {
-  try {
-    new Device("cpu", { isa, threads: 1 }).close();
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -10,4 +10,13 @@ export {
   type ServerSpec,
 } from "./server.ts";
 export { supervise } from "./supervise.ts";
-export { readyLine, recognise, templateNames, templates, type Template } from "./templates.ts";
+export { freePort } from "./ports.ts";
+export {
+  programOf,
+  readyLine,
+  recognise,
+  templateNames,
+  templateOf,
+  templates,
+  type Template,
+} from "./templates.ts";

@@ -18,7 +18,9 @@ export interface Shape {
   readonly cols: number;
 }
 
-export type Isa = "auto" | "amx" | "avx512bf16" | "avx512" | "avx2" | "scalar";
+/** Instruction sets that there are kernels for, best first. */
+export const isas = ["amx", "avx512bf16", "avx512", "avx2", "scalar"] as const;
+export type Isa = "auto" | (typeof isas)[number];
 
 export interface DeviceOptions {
   /** cpu: 0 or absent means one per available core. */
@@ -115,4 +117,16 @@ export class Device {
   close(): void {
     this.backend.close(this.#handle);
   }
+}
+
+/** Those of this machine. */
+export function usableIsas(): (typeof isas)[number][] {
+  return isas.filter((isa) => {
+    try {
+      new Device("cpu", { isa, threads: 1 }).close();
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }

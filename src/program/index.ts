@@ -9,6 +9,8 @@ export {
 } from "./backend.ts";
 export {
   Device,
+  isas,
+  usableIsas,
   type DeviceDescription,
   type DeviceOptions,
   type Dtype,

@@ -61,9 +61,23 @@ export class Defaults {
     const fits = (name: string): boolean => name in command.flags && !given.has(name);
     const server = this.loadsServerInUse(command, argv) ? this.#serverWords() : {};
     const wanted = set.filter(([name]) => !(name in server));
-    return [...wanted, ...Object.entries(server)]
+    const words = [...wanted, ...Object.entries(server)]
       .filter(([name]) => fits(name))
-      .flatMap(([name, words]) => [`--${name}`, ...words]);
+      .flatMap(([name, values]) => [`--${name}`, ...values]);
+    return [...words, ...this.sessionWordsFor(command, argv)];
+  }
+
+  /** Runs are looked for in this session, where labels of others mean something else, unless the line names one. */
+  sessionWordsFor(command: Command, argv: readonly string[]): string[] {
+    const { flags, words, name } = command;
+    if (!("session" in flags) || givenNames(flags, argv).has("session")) return [];
+    const { run, where } = parseFlags(flags, argv, words) as {
+      readonly run?: string | readonly string[] | null;
+      readonly where?: readonly string[];
+    };
+    // delete wants to be told which runs; the session alone would be all of them.
+    const tells = (run?.length ?? 0) + (where?.length ?? 0) > 0;
+    return name === "delete" && !tells ? [] : ["--session", this.#session.name];
   }
 
   /** Whether a command line means the server in use. */

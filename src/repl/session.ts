@@ -5,7 +5,6 @@ import { join } from "node:path";
 import type { LiveState } from "../bench/live/state.ts";
 import { liveLines } from "../bench/live/lines.ts";
 import type { Command, CommandIo } from "../commands/command.ts";
-import { parseFlags } from "../commands/flags.ts";
 import { commandHelp } from "../commands/help.ts";
 import { exitCode } from "../exit-code.ts";
 import { Fleet, type FleetServer } from "../launch/index.ts";
@@ -242,9 +241,13 @@ export class Session {
     if (here && background && command.name !== "launch") {
       throw new UsageError("is done in a moment; & is for jobs like bench, and for launch");
     }
-    if (here) return this.#runHere(command, this.#inThisSession(command, argv), background);
+    if (here) {
+      const own = this.defaults.sessionWordsFor(command, argv);
+      return this.#runHere(command, [...argv, ...own], background);
+    }
     const all = [...argv, ...this.defaults.wordsFor(command, argv)];
     if (terminalCommands.includes(command.name)) {
+      if (background) throw new UsageError("talks with you, which it cannot in the background");
       return this.#runProgram([...runtime.selfCommand(), command.name, ...all]);
     }
     const line = text.replace(/\s*&$/, "");
@@ -255,21 +258,6 @@ export class Session {
     if (!background) return this.watch(job);
     this.say(`[${job.spec.id}] started; fg shows it\n`);
     return exitCode.success;
-  }
-
-  /** Runs are looked for in this session, where labels of others mean something else, unless the line names one. */
-  #inThisSession(command: Command, argv: readonly string[]): readonly string[] {
-    if (this.own.includes(command) || !("run" in command.words)) return argv;
-    const { flags, words } = command;
-    const { run, where, session } = parseFlags(flags, argv, words) as {
-      readonly run: string | readonly string[] | null;
-      readonly where?: readonly string[];
-      readonly session?: string | null;
-    };
-    // delete wants to be told which runs; the session alone would be all of them.
-    const tells = (run?.length ?? 0) + (where?.length ?? 0) > 0;
-    if (session !== null || (command.name === "delete" && !tells)) return argv;
-    return [...argv, "--session", this.name];
   }
 
   async #runHere(command: Command, argv: readonly string[], background: boolean): Promise<number> {

@@ -72,6 +72,21 @@ test("import takes lines with their records, once", async () => {
   await say("delete --session torn --yes");
 });
 
+test("compare and report take runs of the store, with their records", async () => {
+  const compared = await say("compare r1 r2 --session tuning");
+  writeLines(path("a.jsonl"), [runs[0]!.line]);
+  writeLines(path("b.jsonl"), [runs[1]!.line]);
+  const records = `--records ${path("records.jsonl")}`;
+  const ofFiles = await say(`compare ${path("a.jsonl")} ${path("b.jsonl")} ${records}`);
+  const named = ofFiles.out
+    .replace(/FOLDER\/a.jsonl, line 1/, "tuning/r1")
+    .replace(/FOLDER\/b.jsonl, line 1/, "tuning/r2");
+  expect(compared.out).toBe(named);
+  expect((await say(`report r1 r2 --session tuning -o ${path("r.html")}`)).out).toContain("2 runs");
+  expect(readFileSync(path("r.html"), "utf8")).toContain("TTFT: share of requests within");
+  await expect(say("report r99 --session tuning")).rejects.toThrow("'r99' names no run");
+});
+
 test("results lists runs, and keeps to a narrow terminal", async () => {
   expect(`\n${(await say("results")).out}`).toMatchSnapshot();
   expect(`\n${(await say("results", { output: narrow })).out}`).toMatchSnapshot();

@@ -129,8 +129,12 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
   ["reproduce offline --model-path preset:tinny", 2, /preset:tinny.*did you mean tiny/],
   ["reproduce offline --server-args=--prot=1", 2, /unknown flag --prot/],
   ["reproduce offline --base-url http://127.0.0.1:1", 1, /127\.0\.0\.1:1/],
-  ["reproduce offline --base-url http://x --model-path y", 2, /--model-path.*--base-url/],
-  ["compare {dir}/a.jsonl", 2, /the b is missing: name B\.jsonl/],
+  [
+    "reproduce offline --base-url http://x --model-path y",
+    2,
+    /--model-path is for a server that is started; this one runs already/,
+  ],
+  ["compare {dir}/a.jsonl", 2, /the b is missing: name B/],
   ["compare {dir}/none.jsonl {dir}/none.jsonl", 1, /cannot read '.*none\.jsonl'/],
   ["compare {dir}/empty.json {dir}/empty.json", 1, /empty\.json holds no result line/],
   [
@@ -151,9 +155,9 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
   ],
   ["compare {dir}/run.jsonl {dir}/run.jsonl --records {dir}/empty.json", 1, /holds no record/],
   ["compare {dir}/failed.jsonl {dir}/run.jsonl", 1, /all requests failed cannot be compared/],
-  ["report", 2, /the file is missing: name RESULTS\.jsonl/],
+  ["report", 2, /the run is missing: name RUN\|FILE\.jsonl/],
   ["report {dir}/run.jsonl -o {dir}", 1, /--output: cannot write/],
-  ["report {dir}/run.jsonl -x 1", 1, /cannot read '-x'/],
+  ["report {dir}/run.jsonl -x 1", 1, /'-x' names no run/],
   ["sweep", 2, /nothing to vary: give --rates/],
   ["sweep --rates 1,x", 2, /--rates: 'x' is not a number above 0/],
   ["sweep --lengths 128", 2, /--lengths: '128' is not INPUT\/OUTPUT/],
@@ -177,6 +181,7 @@ const cases: readonly (readonly [line: string, code: number, says: RegExp])[] = 
 
 /** No test asks the real Hub. */
 const noHub = {
+  SERVEBENCH_HOME: join(folder, "home"),
   ...(process.env as Record<string, string>),
   HF_ENDPOINT: "http://127.0.0.1:1",
   HF_HUB_CACHE: join(folder, "cache"),

@@ -2,8 +2,10 @@
 import { describe, test } from "bun:test";
 import {
   Device,
+  isas as allIsas,
   StepResults,
   StepWriter,
+  usableIsas,
   type DrawParams,
   type Dtype,
   type Isa,
@@ -14,17 +16,7 @@ import {
   type Value,
 } from "../../src/program/index.ts";
 
-const allIsas: readonly Isa[] = ["amx", "avx512bf16", "avx512", "avx2", "scalar"];
-
-function isMissing(isa: Isa): boolean {
-  try {
-    new Device("cpu", { isa, threads: 1 }).close();
-    return false;
-  } catch {
-    return true;
-  }
-}
-export const isas = allIsas.filter((isa) => !isMissing(isa));
+export const isas: readonly Isa[] = usableIsas();
 
 /** Runs `body` once for each instruction set; those that the machine lacks show as skipped. */
 export function describeEachIsa(name: string, body: (isa: Isa) => void): void {

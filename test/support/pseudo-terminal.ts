@@ -34,7 +34,9 @@ export class PseudoTerminal {
           const text = decoder.decode(bytes, { stream: true });
           this.raw += text;
           this.screen.write(text);
-          this.#changed();
+          const changed = this.#changed;
+          this.#changed = () => {};
+          changed();
         },
       },
     });
@@ -61,11 +63,20 @@ export class PseudoTerminal {
       if (Date.now() > deadline) {
         throw new Error(`never seen: ${what}; the screen is\n${this.screen.lines.join("\n")}`);
       }
-      await new Promise<void>((resolve) => {
-        this.#changed = resolve;
-        setTimeout(resolve, 200);
-      });
+      await this.changed();
     }
+  }
+
+  /** Waits until something comes, or a fifth of a second. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      const before = this.#changed;
+      this.#changed = () => {
+        before();
+        resolve();
+      };
+      setTimeout(resolve, 200);
+    });
   }
 
   /** Waits for a text among all that was shown since the last one that was waited for. */

@@ -89,6 +89,7 @@ export class VirtualTerminal {
     else if (final === "B") this.row = Math.min(this.rows - 1, this.row + count);
     else if (final === "C") this.column = Math.min(this.columns - 1, this.column + count);
     else if (final === "D") this.column = Math.max(0, this.column - count);
+    else if (final === "G") this.column = Math.min(this.columns, count) - 1;
     else if (final === "H") [this.row, this.column] = [0, 0];
     else if (final === "J" && parameters === "2") this.#screen = [[]];
     else if (final === "J") {

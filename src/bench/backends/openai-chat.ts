@@ -11,7 +11,7 @@ import type { Backend } from "./backend.ts";
 import { extraFields, usageWanted } from "./backend.ts";
 import { OpenaiReader, type TextPlace } from "./openai-reader.ts";
 
-interface Message {
+export interface Message {
   readonly content?: unknown;
   readonly reasoning_content?: unknown;
   readonly reasoning?: unknown;
@@ -24,7 +24,7 @@ type ToolCall = {
   readonly function?: { readonly name?: unknown; readonly arguments?: unknown };
 } | null;
 
-const place: TextPlace = {
+export const chatText: TextPlace = {
   name: "choices[0].delta or choices[0].message",
   find: (choice) => {
     const { delta, message } = choice as { delta?: Message; message?: Message };
@@ -43,7 +43,7 @@ const common = {
   path: "/v1/chat/completions",
   authorized: true,
   takesIds: false,
-  newReader: (options: BenchOptions) => new OpenaiReader(options, place),
+  newReader: (options: BenchOptions) => new OpenaiReader(options, chatText),
   textPath: "choices.0.delta.content",
 };
 

@@ -212,7 +212,8 @@ function verdictOf({ better }: Figure, change: number, interval: Interval | null
 }
 
 function warningsOf(side: "A" | "B", { runs }: RunGroup): string[] {
-  const where = ({ file, line }: SavedRun): string => `${side}, line ${line} of ${file}`;
+  const where = ({ file, line }: SavedRun): string =>
+    line === null ? `${side}, ${file}` : `${side}, line ${line} of ${file}`;
   return runs.flatMap((run) => {
     const found: string[] = [];
     const failures = failureText(run.fields);

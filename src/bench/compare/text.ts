@@ -25,6 +25,7 @@ export function comparisonText(comparison: Comparison, gates: readonly GateResul
 }
 
 const where = ({ runs }: RunGroup): string => {
+  if (runs[0]!.line === null) return runs.map(({ file }) => file).join(", ");
   const lines = runs.map(({ line }) => line).join(", ");
   return `${runs[0]!.file}, line${runs.length > 1 ? "s" : ""} ${lines}`;
 };

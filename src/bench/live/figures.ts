@@ -115,7 +115,8 @@ export class LiveFigures {
   /** What is still to come of the tokens that were asked for, at the rate of late. */
   #workLeftS(openTokens: number): number | null {
     const rate = this.#tokens.recent;
-    if (rate === null) return null;
+    // Where most requests fail, tokens say nothing of what is left.
+    if (rate === null || this.#failed > this.#done) return null;
     const share = this.#askedOfDone > 0 ? this.#gotOfDone / this.#askedOfDone : 1;
     return Math.max(0, (this.#plan.tokens - this.#asked) * share - openTokens) / rate;
   }

@@ -6,6 +6,7 @@ import type { BenchOptions } from "../options.ts";
 import type { RequestRecord } from "../request.ts";
 import { runBench, type BenchIo } from "../run.ts";
 import { UserError } from "../../user-error.ts";
+import type { ModelMemory } from "./plan.ts";
 
 /** Seconds of work, when the server has nothing else to do. */
 export interface Speed {
@@ -57,6 +58,27 @@ function workS({ input, output }: Workload, prompts: number, speed: Speed): numb
   const requestS =
     (batch - 1) * speed.batchedS + batch * (input + output / 2) * speed.decodeContextS;
   return prompts * prefillS + (prompts / batch) * output * (speed.stepS + requestS);
+}
+
+/** What a processor core does, and what memory gives to all of them, where a CPU is not a special one. */
+const coreFlops = 75e9;
+const memoryBytesPerS = 10e9;
+
+/** Before the probe, from the model's size alone: for our engine on a CPU of so many cores. */
+export function guessSpeed(memory: ModelMemory, cores: number): Speed {
+  const tokenS = (2 * memory.parameters) / (cores * coreFlops);
+  return {
+    prefillS: tokenS,
+    stepS: memory.weightBytes / memoryBytesPerS,
+    batchedS: tokenS,
+    prefillContextS: 0,
+    decodeContextS: memory.kvBytesPerToken / memoryBytesPerS,
+  };
+}
+
+/** Of a server whose speed is not known: the arrivals take so long. */
+export function leastS({ prompts, perSecond }: Workload): number {
+  return prompts / perSecond;
 }
 
 /** Seconds that each part of the probe may take, if the first tokens tell the truth. */

@@ -1,51 +1,55 @@
 /** What a reproduction is going to do, as plain data: which runs, against what, and where the results go. */
 import type { BenchOptions } from "../options.ts";
 import type { ServerChoice } from "../loaded-server.ts";
-import type { Recipe } from "./recipes.ts";
+import type { RecipeName } from "./recipes.ts";
 
 export interface PlannedRun {
-  /** "offline 1". */
-  readonly name: string;
+  readonly recipe: RecipeName;
+  /** From 1. */
+  readonly number: number;
   /** The equivalent command line, but for where the server is and where the result goes. */
   readonly command: string;
   /** The same as `servebench bench` understands it. */
   readonly options: BenchOptions;
+  /** Its line is appended here. */
+  readonly outputFile: string;
 }
 
-/** A server to start, or one that runs already. */
-export type PlannedServer =
-  | {
-      readonly kind: "own";
-      /** Flags of `servebench serve`. */
-      readonly flags: readonly string[];
-      readonly memory: ModelMemory;
-    }
-  | { readonly kind: "running"; readonly baseUrl: string };
-
 export interface ModelMemory {
+  readonly parameters: number;
   readonly weightBytes: number;
   readonly kvBytesPerToken: number;
   readonly freeBytes: number;
 }
 
-export interface Plan {
-  readonly recipe: Recipe;
-  readonly server: PlannedServer;
+/** All runs against one system that serves one model. */
+export interface Series {
+  /** A column of the tables: "servebench", "vllm". */
+  readonly system: string;
+  /** Its name in requests. */
+  readonly model: string;
+  readonly server: ServerChoice;
+  /** null where the server is not ours, so that its memory is not known. */
+  readonly memory: ModelMemory | null;
   readonly runs: readonly PlannedRun[];
-  /** One line for each run that is done. */
-  readonly outputFile: string;
+  readonly logFile: string;
 }
 
-/** The command that a user would type to start the planned server, or the address of the running one. */
-export function serverText(server: ServerChoice): string {
-  return server.kind === "own" ? commandLine("launch_server", server.flags) : server.baseUrl;
+export interface Plan {
+  readonly series: readonly Series[];
+  /** Of the published number of prompts. */
+  readonly scale: number;
+  /** The page and the tables, without the ending. */
+  readonly reportFile: string;
 }
 
-export function commandLine(command: string, words: readonly string[]): string {
-  return ["servebench", command, ...words.map(shellWord)].join(" ");
-}
+/** "offline 1". */
+export const runName = ({ recipe, number }: Pick<PlannedRun, "recipe" | "number">): string =>
+  `${recipe} ${number}`;
 
-/** The word as a shell must be given it. */
-export function shellWord(word: string): string {
-  return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+/** Each once, in their order. */
+export function outputFiles(plan: Plan): string[] {
+  return [
+    ...new Set(plan.series.flatMap((series) => series.runs.map(({ outputFile }) => outputFile))),
+  ];
 }

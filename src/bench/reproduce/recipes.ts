@@ -3,22 +3,31 @@
 export const recipeNames = ["offline", "online"] as const;
 export type RecipeName = (typeof recipeNames)[number];
 
+/** Which recipes each word of the command line means. */
+export const recipeWords: Readonly<Record<"offline" | "online" | "all", readonly RecipeName[]>> = {
+  offline: ["offline"],
+  online: ["online"],
+  all: recipeNames,
+};
+
 export interface Recipe {
-  /** Flags of launch_server beside the model, for the 8B model. */
-  readonly server: string;
   /** Flags of bench_serving, one line a run; runs are numbered from 1. */
   readonly runs: readonly string[];
   readonly outputFile: string;
-  /** What the comparison shows, and the field of the result line, cut at colons, that holds it. */
-  readonly figure: { readonly name: string; readonly field: number };
+  /** The field of the result line, cut at colons, that holds what the comparison shows. */
+  readonly field: number;
 }
 
-const server = "--enable-torch-compile --disable-radix-cache";
+/** Published flags of launch_server beside the model, for the 8B and the 70B model. Other engines had none. */
+export const serverFlags = {
+  small: "--enable-torch-compile --disable-radix-cache",
+  large: "--disable-radix-cache --tp 8",
+} as const;
+
 const online = "--random-input 4096 --random-output 1024 --random-range-ratio 0.125";
 
 export const recipes: Readonly<Record<RecipeName, Recipe>> = {
   offline: {
-    server,
     runs: [
       "--backend sglang --dataset-name random --num-prompts 3000 --random-input 1024 --random-output 1024 --random-range-ratio 0.5",
       "--backend sglang --dataset-name random --num-prompts 3000 --random-input 4096 --random-output 1024 --random-range-ratio 0.5",
@@ -27,10 +36,9 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
       "--backend sglang --num-prompts 3000",
     ],
     outputFile: "sglang_offline_benchmark.jsonl",
-    figure: { name: "output token/s", field: 12 },
+    field: 12,
   },
   online: {
-    server,
     runs: [
       `--backend sglang --dataset-name random ${online} --request-rate 1 --num-prompts 300`,
       `--backend sglang --dataset-name random ${online} --request-rate 2 --num-prompts 600`,
@@ -39,7 +47,7 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
       `--backend sglang --dataset-name random ${online} --request-rate 16 --num-prompts 3200`,
     ],
     outputFile: "sglang_online_benchmark.jsonl",
-    figure: { name: "median E2E (ms)", field: 9 },
+    field: 9,
   },
 };
 

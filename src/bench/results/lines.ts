@@ -11,8 +11,8 @@ export type Fields = Readonly<Record<string, unknown>>;
 /** One result line of a file. */
 export interface SavedRun {
   readonly file: string;
-  /** From 1. */
-  readonly line: number;
+  /** From 1; null: a run of the store, which `file` names. */
+  readonly line: number | null;
   readonly fields: Fields;
 }
 

@@ -3,11 +3,16 @@ import { exitCode, type ExitCode } from "../../exit-code.ts";
 import { SeriesTime } from "../live/series-time.ts";
 import type { Series } from "../live/state.ts";
 import { inSeries } from "../live/view.ts";
-import { type LoadedServer, openServer, runAndKeep, type ServerChoice } from "../loaded-server.ts";
+import {
+  type LoadedServer,
+  openServer,
+  runAndKeep,
+  type ServerChoice,
+  serverText,
+} from "../loaded-server.ts";
 import type { Measurements } from "../measurements.ts";
 import type { BenchOptions } from "../options.ts";
 import { clientMachine } from "../report/client-machine.ts";
-import { serverText } from "../reproduce/plan.ts";
 import { besideOutput, type Ledger, readLedger } from "../results/ledger.ts";
 import type { Fields } from "../results/lines.ts";
 import type { BenchIo, BenchRun } from "../run.ts";

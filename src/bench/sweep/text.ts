@@ -1,7 +1,8 @@
 /** What a sweep tells its user: the plan, each run in a line, the table or the answer. */
 import type { Metrics } from "../metrics.ts";
 import { columns } from "../report/columns.ts";
-import { commandLine, serverText } from "../reproduce/plan.ts";
+import { commandLine } from "../command-line.ts";
+import { serverText } from "../loaded-server.ts";
 import { figureOfLine, parseFigure } from "../results/figures.ts";
 import { readLedger } from "../results/ledger.ts";
 import { failuresOf } from "../results/lines.ts";

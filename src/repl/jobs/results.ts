@@ -101,7 +101,7 @@ export class ResultsOfJob {
       session: this.#session,
       at: textOf(fields, "started_at") ?? startedAt,
       command: textOf(fields, "command") ?? command,
-      system: textOf(fields, "server") ?? system ?? textOf(fields, "backend")!,
+      system: system ?? textOf(fields, "server") ?? textOf(fields, "backend")!,
       fields,
       environment,
       server,

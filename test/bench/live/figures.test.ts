@@ -133,3 +133,11 @@ test("runs to come take as long as their arrivals, else as long as those before"
   expect(await time.measure(async () => "done")).toBe("done");
   expect(time.restS([defaultOptions, atRate])).toBeGreaterThanOrEqual(15);
 });
+
+test("a server that has died leaves the schedule's time, not that of its last tokens", () => {
+  const figures = new LiveFigures({ ...plan, lastDueS: 60 });
+  figures.end(success());
+  figures.end(requestRecord({ failure: failure("timeout"), ttftS: 0 }));
+  figures.end(requestRecord({ failure: failure("timeout"), ttftS: 0 }));
+  expect(watch(figures, 1, 20, () => ({ sent: 4, openLines: 0 })).leftS).toBe(41);
+});

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { recipes, scaledFlags } from "../../../src/bench/reproduce/recipes.ts";
+import { recipes, scaledFlags, serverFlags } from "../../../src/bench/reproduce/recipes.ts";
 import { benchOptions } from "../../../src/commands/bench.ts";
 import { parseFlags } from "../../../src/commands/flags.ts";
 import { serve } from "../../../src/commands/serve.ts";
@@ -48,28 +48,29 @@ describe.skipIf(!present)(`the published page${note}`, () => {
     expect<readonly string[]>(recipes.online.runs).toEqual(flags);
   });
 
-  test("the server's flags are those of the 8B model", () => {
+  test("the server's flags are those of the 8B and of the 70B model", () => {
     const text = readFileSync(published, "utf8");
-    expect(text).toContain(`meta-llama/Meta-Llama-3.1-8B-Instruct ${recipes.offline.server}\``);
+    expect(text).toContain(`meta-llama/Meta-Llama-3.1-8B-Instruct ${serverFlags.small}\``);
+    expect(text).toContain(`meta-llama/Meta-Llama-3.1-70B-Instruct ${serverFlags.large}\``);
   });
 
   test("output files and fields are those of the published pipelines", () => {
     const text = readFileSync(published, "utf8");
-    for (const { outputFile, figure } of Object.values(recipes)) {
-      expect(text).toContain(`cat ${outputFile} | cut -d':' -f${figure.field} | cut -d',' -f1`);
+    for (const { outputFile, field } of Object.values(recipes)) {
+      expect(text).toContain(`cat ${outputFile} | cut -d':' -f${field} | cut -d',' -f1`);
     }
   });
 });
 
 test("every run and the server are understood by our own commands", () => {
-  for (const { runs, server } of Object.values(recipes)) {
+  for (const { runs } of Object.values(recipes)) {
     expect(runs).toHaveLength(5);
     for (const run of runs) expect(benchOptions(run.split(" ")).backend).toBe("sglang");
-    expect(parseFlags(serve.flags, server.split(" "))).toMatchObject({
-      enableTorchCompile: true,
-      disableRadixCache: true,
-    });
   }
+  expect(parseFlags(serve.flags, serverFlags.small.split(" "))).toMatchObject({
+    enableTorchCompile: true,
+    disableRadixCache: true,
+  });
 });
 
 test("scaling changes the number of prompts only, to at least one", () => {

@@ -27,7 +27,7 @@ import {
   readResultFile,
   textOf,
 } from "../../../src/bench/results/lines.ts";
-import { readResults } from "../../../src/bench/results/read.ts";
+import { chosenResults } from "../../../src/commands/stored-runs.ts";
 import {
   addSaved,
   matchRecords,
@@ -154,9 +154,13 @@ describe("records", () => {
       path("three.jsonl"),
       runs.map(({ line }) => line),
     );
-    const { files, records, notes } = readResults([file], [recordFile]);
-    expect(files[0]!.map((run) => records.get(run)?.ended)).toEqual([20, undefined, 20]);
-    expect(records.get(files[0]![0]!)!.columns.sentS[3]!).toBe(runs[0]!.records[3]!.sentS);
+    const { chosen, records, notes } = chosenResults(
+      [file],
+      { records: [recordFile], session: null },
+      captureIo(),
+    );
+    expect(chosen[0]!.map((run) => records.get(run)?.ended)).toEqual([20, undefined, 20]);
+    expect(records.get(chosen[0]![0]!)!.columns.sentS[3]!).toBe(runs[0]!.records[3]!.sentS);
     expect(notes).toEqual(["1 recorded runs belong to no result line."]);
   });
 
@@ -287,8 +291,12 @@ async function unevenRun(compat: "0.2.7" | "0.2.13", disableIgnoreEos: boolean) 
   };
   await runBench(options, captureIo());
   await server.close();
-  const { files, records } = readResults([outputFile], [recordsFile]);
-  const run = files[0]![0]!;
+  const { chosen, records } = chosenResults(
+    [outputFile],
+    { records: [recordsFile], session: null },
+    captureIo(),
+  );
+  const run = chosen[0]![0]!;
   return { fields: run.fields, records: records.get(run)! };
 }
 

@@ -3,29 +3,14 @@ import { drawFigure, intervalOf, type Interval, seeded } from "../../compare/res
 import { seriesBy } from "../../results/configuration.ts";
 import { type Figure, figureOf, parseFigure } from "../../results/figures.ts";
 import { numberOf, rateOf } from "../../results/lines.ts";
-import { numberText } from "../../results/number-text.ts";
 import { mean } from "../../statistics.ts";
 import { repeated } from "../../statistics/student.ts";
-import {
-  axes,
-  chart,
-  label,
-  line,
-  margins,
-  plotPlaces,
-  px,
-  seriesName,
-  spreadLabels,
-  type Size,
-  textWidth,
-} from "./chart.ts";
-import { type Markup, markup } from "./markup.ts";
+import type { Size } from "./chart.ts";
+import { lineChart, type LinePoint } from "./lines.ts";
+import type { Markup } from "./markup.ts";
 import type { ReportedRun } from "./runs.ts";
-import { linearScale, logScale, type Scale } from "./scale.ts";
 
 const size: Size = { width: 440, height: 280 };
-/** Beyond this ratio of the largest to the smallest x, its axis is logarithmic. */
-const logRatio = 12;
 
 /** What the runs were varied by. */
 interface Axis {
@@ -61,13 +46,7 @@ interface Curve {
   readonly series: Series;
   readonly figure: Figure;
   readonly dashed: boolean;
-  readonly points: readonly CurvePoint[];
-}
-
-interface CurvePoint {
-  readonly x: number;
-  readonly y: number;
-  readonly interval: Interval | null;
+  readonly points: readonly LinePoint[];
 }
 
 const panels: readonly { readonly title: string; readonly figures: readonly string[] }[] = [
@@ -109,37 +88,18 @@ function panel(
     .flatMap((name, i) => series.map((one) => curveOf(one, parseFigure(name), i > 0, axis)))
     .filter(({ points }) => points.length > 0);
   if (curves.length === 0) return null;
-  const names2 = curves.map((curve) => curveName(curve, names.length > 1));
-  const right = Math.min(170, Math.max(...names2.map(textWidth)) + 14);
-  const around = { ...margins, right, bottom: 38 };
-  const places = plotPlaces(size, around);
-  const points = curves.flatMap((curve) => curve.points);
-  const xs = points.map(({ x }) => x);
-  const [low, high] = [Math.min(...xs), Math.max(...xs)];
-  const x = high / low > logRatio ? logScale(low, high, places.x) : linearScale(0, high, places.x);
-  const y = linearScale(0, Math.max(...points.map((p) => p.interval?.high ?? p.y), 0), places.y);
-  const ends = spreadLabels(
-    curves.map((curve) => y.at(curve.points.at(-1)!.y)),
-    14,
-    places.y.from,
-  );
-  const description = `${title} by ${axis.label}. ${curves.map(curveWords).join("; ")}.`;
-  return chart(size, { title, description }, [
-    axes({ x, y, xLabel: axis.label }, size, around),
-    ...curves.map((curve) => curveMarkup(curve, x, y)),
-    ...curves.map((curve, i) =>
-      label(
-        { x: x.at(curve.points.at(-1)!.x) + 8, y: ends[i]! + 4 },
-        names2[i]!,
-        seriesName(curve.series.number),
-      ),
-    ),
-  ]);
+  const lines = curves.map((curve) => ({
+    name: curveName(curve, names.length > 1),
+    colour: curve.series.number,
+    dashed: curve.dashed,
+    points: curve.points,
+  }));
+  return lineChart({ title, xLabel: axis.label, size, lines });
 }
 
 function curveOf(series: Series, figure: Figure, dashed: boolean, axis: Axis): Curve {
   const byX = Map.groupBy(series.runs, (run) => axis.of(run)!);
-  const points = [...byX].flatMap(([x, runs]): CurvePoint[] => {
+  const points = [...byX].flatMap(([x, runs]): LinePoint[] => {
     const values = runs.flatMap(
       (run) => figureOf(figure, run.saved, run.records ?? undefined) ?? [],
     );
@@ -176,27 +136,4 @@ const statisticName = ({ name }: Figure): string => name.split("_")[1]!;
 function curveName({ series, figure }: Curve, severalFigures: boolean): string {
   const parts = [series.name, ...(severalFigures ? [statisticName(figure)] : [])];
   return parts.filter((part) => part !== "").join(" ");
-}
-
-function curveWords(curve: Curve): string {
-  const points = curve.points.map(({ x, y }) => `${numberText(y)} at ${numberText(x)}`);
-  return `${curveName(curve, true)}: ${points.join(", ")}`;
-}
-
-function curveMarkup({ series, dashed, points }: Curve, x: Scale, y: Scale): Markup {
-  const name = seriesName(series.number);
-  const places = points.map((point) => ({ ...point, x: x.at(point.x), y: y.at(point.y) }));
-  return markup`${line(places, dashed ? `${name} dashed` : name)}${places.map(
-    (place, i) =>
-      markup`${errorMarkup(place, y)}<circle class="dot ${name}" cx="${px(place.x)}" cy="${px(place.y)}" r="3"><title>${numberText(points[i]!.y)} at ${numberText(points[i]!.x)}</title></circle>`,
-  )}`;
-
-  function errorMarkup({ x: at, interval }: CurvePoint, scale: Scale): Markup | null {
-    if (!interval) return null;
-    const [low, high] = [
-      px(scale.at(Math.max(interval.low, scale.low))),
-      px(scale.at(interval.high)),
-    ];
-    return markup`<path class="error ${name}" d="M${px(at)} ${low}V${high}M${px(at - 3)} ${low}h6M${px(at - 3)} ${high}h6"/>`;
-  }
 }

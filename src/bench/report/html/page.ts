@@ -3,14 +3,13 @@ import { type Configuration, configurationText, loadParts } from "../../results/
 import type { Measurements } from "../../measurements.ts";
 import { latencyMetrics } from "../../results/figures.ts";
 import { textOf, type SavedRun } from "../../results/lines.ts";
-import { version } from "../../../version.ts";
 import { cdfChart } from "./cdf.ts";
 import { resetChartIds } from "./chart.ts";
 import { curveCharts } from "./curves.ts";
-import { Markup, markup } from "./markup.ts";
+import { htmlDocument } from "./document.ts";
+import { type Markup, markup } from "./markup.ts";
 import { overTimeCharts } from "./over-time.ts";
 import { reportedRuns, type ReportedRun } from "./runs.ts";
-import { style } from "./style.ts";
 import { allFields, commands, repeatedTables, summaryTable, warnings } from "./tables.ts";
 
 export interface ReportOptions {
@@ -31,8 +30,7 @@ export function reportPage(
   const heading =
     title ?? ([model, backend].filter((part) => part !== "").join(" on ") || "Benchmark report");
   const drawn = runs.filter((run) => run.colour !== null);
-  const body = [
-    markup`<header><h1>${heading}</h1><p>${subtitle(runs, common)}</p></header>`,
+  return htmlDocument({ heading, subtitle: subtitle(runs, common), now }, [
     warnings(runs),
     markup`<section><h2>Runs</h2>${summaryTable(runs)}</section>`,
     curveSection(runs),
@@ -41,14 +39,7 @@ export function reportPage(
     noRecordsNote(runs, drawn),
     repeatedSection(runs),
     commandSection(runs),
-    markup`<footer>Made by servebench ${version} on ${now.toISOString().slice(0, 10)}.</footer>`,
-  ];
-  return markup`${new Markup("<!doctype html>")}
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${heading}</title><style>${new Markup(style)}</style></head>
-<body>${body}</body></html>
-`.text;
+  ]);
 }
 
 /** The parts of their configuration in which all runs agree. */

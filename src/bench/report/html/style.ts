@@ -10,7 +10,8 @@ const colours = [1, 2, 3, 4, 5, 6]
   .map(
     (i) =>
       `.line.s${i},.error.s${i},.bars .s${i}{stroke:var(--s${i})}` +
-      `.dot.s${i},.area.s${i},.label.s${i}{fill:var(--s${i})}.swatch.s${i}{background:var(--s${i})}`,
+      `.dot.s${i},.area.s${i},.label.s${i}{fill:var(--s${i})}.swatch.s${i}{background:var(--s${i})}` +
+      `.bar.s${i}{fill:var(--s${i});stroke:var(--s${i})}`,
   )
   .join("\n");
 
@@ -46,6 +47,8 @@ svg.chart{display:block;width:100%;height:auto;overflow:visible}
 .line{fill:none;stroke-width:1.75;stroke-linejoin:round}.dashed{stroke-dasharray:5 4}
 .error{fill:none;stroke-width:1.25;opacity:.75}
 .area{opacity:.14}
+.bar.outlined{fill-opacity:.13;stroke-dasharray:3 2}
+.chart .figure,.chart .missing{fill:var(--muted);font-size:10px}
 .bars path{fill:none}.bars .wait{opacity:.32}.bars .failed{stroke:var(--bad)}
 .label{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}
 ${colours}
