@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { LiveState } from "../bench/live/state.ts";
 import { liveLines } from "../bench/live/lines.ts";
 import type { Command, CommandIo } from "../commands/command.ts";
+import { parseFlags } from "../commands/flags.ts";
 import { commandHelp } from "../commands/help.ts";
 import { exitCode } from "../exit-code.ts";
 import { Fleet, type FleetServer } from "../launch/index.ts";
