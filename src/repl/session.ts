@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { LiveState } from "../bench/live/state.ts";
 import { liveLines } from "../bench/live/lines.ts";
 import type { Command, CommandIo } from "../commands/command.ts";
+import { parseFlags } from "../commands/flags.ts";
 import { commandHelp } from "../commands/help.ts";
 import { exitCode } from "../exit-code.ts";
 import { Fleet, type FleetServer } from "../launch/index.ts";
@@ -248,6 +249,7 @@ export class Session {
     const all = [...argv, ...this.defaults.wordsFor(command, argv)];
     if (terminalCommands.includes(command.name)) {
       if (background) throw new UsageError("talks with you, which it cannot in the background");
+      parseFlags(command.flags, all, command.words); // mistakes are told here, before the terminal is lent
       return this.#runProgram([...runtime.selfCommand(), command.name, ...all]);
     }
     const line = text.replace(/\s*&$/, "");
