@@ -248,8 +248,8 @@ export class Session {
     }
     const all = [...argv, ...this.defaults.wordsFor(command, argv)];
     if (terminalCommands.includes(command.name)) {
+      parseFlags(command.flags, all, command.words); // mistakes are told here
       if (background) throw new UsageError("talks with you, which it cannot in the background");
-      parseFlags(command.flags, all, command.words); // mistakes are told here, before the terminal is lent
       return this.#runProgram([...runtime.selfCommand(), command.name, ...all]);
     }
     const line = text.replace(/\s*&$/, "");

@@ -57,7 +57,8 @@ const hostile: readonly (readonly [string, RegExp])[] = [
   [`bench ${nobody} --num-prompts 1`, /127\.0\.0\.1:9/],
 ];
 
-test.each(hostile)("%.60s fails alone", async (line, says) => {
+const titled = hostile.map(([line, says]) => [line.slice(0, 60), line, says] as const);
+test.each(titled)("%s fails alone", async (_, line, says) => {
   const { code, stdout, stderr } = await runScript(home, `${line}\n!echo never\n`, { cwd: folder });
   expect(`${stdout}${stderr.replace(/^line 1: /, "")}`).toMatch(says);
   expect(stderr).not.toContain("internal error");
