@@ -22,6 +22,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { parseJson } from "../../src/bench/python-values.ts";
+import { median } from "../../src/bench/statistics.ts";
 import { writeGguf } from "./gguf.ts";
 
 const streams = 16;
@@ -215,12 +216,6 @@ const bars: Readonly<Record<string, string>> = {
   "http output tok/s": ">= 1.5",
   "http median TTFT ms": "< 1.0",
 };
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
-}
 
 function cell(numbers: readonly number[]): string {
   const [low, high] = [Math.min(...numbers), Math.max(...numbers)];

@@ -8,10 +8,11 @@
  * with client and mock.
  */
 import { parseArgs } from "node:util";
+import { median } from "../../src/bench/statistics.ts";
 import { binary } from "../../test/support/binary.ts";
 import { PseudoTerminal } from "../../test/support/pseudo-terminal.ts";
 import { header } from "./report.ts";
-import { figureRows, type Line, median, perSecond, Streams, tokens } from "./streams.ts";
+import { figureRows, type Line, perSecond, Streams, tokens } from "./streams.ts";
 
 const { values } = parseArgs({
   options: {

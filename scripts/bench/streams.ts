@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { median } from "../../src/bench/statistics.ts";
 import { binary } from "../../test/support/binary.ts";
 
 /** Replies of ten seconds at this rate are 1000 streams. */
@@ -66,10 +67,6 @@ export class Streams {
   }
 }
 
-export const median = (sample: readonly number[]): number => {
-  const sorted = sample.toSorted((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
-};
 /** Median and range. */
 export const spread = (sample: readonly number[]): string =>
   `${median(sample).toFixed(3)} (${Math.min(...sample).toFixed(3)} to ${Math.max(...sample).toFixed(3)})`;

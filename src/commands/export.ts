@@ -1,10 +1,11 @@
 /** `servebench export`: runs of the store as files again. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { exitCode } from "../exit-code.ts";
 import { UsageError, UserError } from "../user-error.ts";
 import { defineCommand, type CommandIo } from "./command.ts";
 import { choiceFlag, switchFlag, textFlag, type FlagValues } from "./flags.ts";
 import { orderFlags, selectionFlags, selectionWords } from "./selection.ts";
+import { writeFile } from "./write-file.ts";
 
 const flags = {
   ...selectionFlags,
@@ -71,28 +72,18 @@ async function runExport(values: Values, io: CommandIo): Promise<number> {
     if (output !== null) {
       const isCsv = (values.format ?? (output.endsWith(".csv") ? "csv" : "jsonl")) === "csv";
       const { resultLines, resultsCsv } = await import("../bench/results/exported.ts");
-      write("--output", output, isCsv ? resultsCsv(runs) : resultLines(runs));
+      writeFile("--output", output, isCsv ? resultsCsv(runs) : resultLines(runs));
       io.stdout(`${output}: ${runs.length} ${runs.length === 1 ? "run" : "runs"}\n`);
     }
     if (records !== null) {
       const texts = runs.flatMap(({ id }) => (id === null ? [] : (finder.store.records(id) ?? [])));
       if (texts.length === 0)
         throw new UserError("--records: no run has records of its requests in the store.");
-      write("--records", records, texts.join(""));
+      writeFile("--records", records, texts.join(""));
       io.stdout(`${records}: the requests of ${texts.length} of ${runs.length} runs\n`);
     }
   } finally {
     finder.close();
   }
   return exitCode.success;
-}
-
-function write(flag: string, path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new UserError(`${flag}: cannot write '${path}': ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
 }

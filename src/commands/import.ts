@@ -52,7 +52,7 @@ export const importCommand = defineCommand({
       for (const file of values.file) {
         const { runs, notes } = keepRuns(store, file, values.records, {
           session: values.session,
-          system: values.system ?? undefined,
+          system: values.system,
         });
         for (const note of notes) io.stderr(`${note}\n`);
         const labels = runs.map(({ label }) => label);

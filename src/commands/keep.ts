@@ -1,4 +1,4 @@
-/** Takes runs of files into the store: for `import`, and for the session when its jobs have written some. */
+/** Takes runs of files into the store. */
 import { statSync } from "node:fs";
 import { type Fields, readResultFile, type SavedRun, textOf } from "../bench/results/lines.ts";
 import { type KeptRun, matchRecords, readRecordFile } from "../bench/results/records.ts";
@@ -9,12 +9,8 @@ const recordsBytesMax = 400e6;
 
 export interface Kept {
   readonly session: string;
-  /** Where lines do not say it. */
-  readonly system?: string | undefined;
-  readonly command?: string | undefined;
-  /** Beside what lines say of the machine and the version. */
-  readonly environment?: Fields | undefined;
-  readonly server?: Fields | null | undefined;
+  /** null: as lines say it. */
+  readonly system: string | null;
 }
 
 export interface KeptRuns {
@@ -57,20 +53,16 @@ export function keepRuns(
   return { runs: stored, notes };
 }
 
-function runOf({ fields }: SavedRun, { session, system, command, environment, server }: Kept) {
+function runOf({ fields }: SavedRun, { session, system }: Kept) {
   const { client_machine: machine, servebench } = fields;
   return {
     session,
     at: textOf(fields, "started_at") ?? new Date().toISOString(),
-    command: command ?? textOf(fields, "command") ?? "",
+    command: textOf(fields, "command") ?? "",
     system: system ?? textOf(fields, "server") ?? addressOf(fields) ?? textOf(fields, "backend")!,
     fields,
-    environment: {
-      client_machine: machine ?? null,
-      servebench: servebench ?? null,
-      ...environment,
-    },
-    server: server ?? null,
+    environment: { client_machine: machine ?? null, servebench: servebench ?? null },
+    server: null,
   };
 }
 

@@ -92,7 +92,7 @@ async function inColours<T>(series: readonly T[], what: string): Promise<readonl
 }
 
 async function rateCurves(values: Values, finder: Finder): Promise<Plot> {
-  const { figureCurves } = await import("../bench/results/curves.ts");
+  const { curveAxes, figureCurves, logRatio } = await import("../bench/results/curves.ts");
   const { parseFigure } = await import("../bench/results/figures.ts");
   const { named } = await import("./named.ts");
   const figure = named("--figure", () => parseFigure(values.figure));
@@ -104,11 +104,10 @@ async function rateCurves(values: Values, finder: Finder): Promise<Plot> {
         `${xs.length === 0 ? "is none" : "is one"}; sweep makes such runs.`,
     );
   }
-  const label = values.by === "rate" ? "request rate (req/s)" : "greatest concurrency";
   return {
     title: `${figure.label} (${figure.unit})`,
-    xLabel: label,
-    x: Math.max(...xs) / Math.min(...xs) > 12 ? "log" : "linear",
+    xLabel: curveAxes[values.by].label,
+    x: Math.max(...xs) / Math.min(...xs) > logRatio ? "log" : "linear",
     marked: true,
     series: await inColours(series, "curves"),
   };

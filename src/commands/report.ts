@@ -1,8 +1,7 @@
 /** `servebench report`: runs as one page to read, print and keep. */
-import { writeFileSync } from "node:fs";
-import { UserError } from "../user-error.ts";
 import { defineCommand, type CommandIo } from "./command.ts";
 import { runWords, selectionFlags } from "./selection.ts";
+import { writeFile } from "./write-file.ts";
 import { required, restOf, textFlag, textListFlag, type FlagValues } from "./flags.ts";
 
 const words = {
@@ -56,13 +55,7 @@ async function runReport(values: Values, io: CommandIo): Promise<number> {
   const { chosen, records, notes } = chosenResults(values.run, values, io);
   for (const note of notes) io.stderr(`${note}\n`);
   const page = reportPage(chosen.flat(), records, { title: values.title, now: new Date() });
-  try {
-    writeFileSync(values.output, page);
-  } catch (error) {
-    throw new UserError(`--output: cannot write '${values.output}': ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
+  writeFile("--output", values.output, page);
   const size = (page.length / 1024).toFixed(0);
   io.stdout(`${values.output}: ${chosen.flat().length} runs, ${size} KiB\n`);
   return 0;

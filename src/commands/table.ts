@@ -1,11 +1,11 @@
 /** `servebench table`: runs as a table for people, documents and programs. */
-import { writeFileSync } from "node:fs";
 import { exitCode } from "../exit-code.ts";
 import { UserError } from "../user-error.ts";
 import type { TerminalStyle } from "../terminal/style.ts";
 import { defineCommand, type CommandIo } from "./command.ts";
 import { choiceFlag, textFlag, type FlagValues } from "./flags.ts";
 import { columnFlags, orderFlags, selectionFlags, selectionWords } from "./selection.ts";
+import { writeFile } from "./write-file.ts";
 
 const flags = {
   ...selectionFlags,
@@ -55,7 +55,7 @@ async function runTable(values: Values, io: CommandIo): Promise<number> {
       values.output === null ? io.output : { ...io.output, columns: null, colour: false };
     const text = await tableOf(listingOf(runs, values), values, style);
     if (values.output === null) io.stdout(text);
-    else writeFile(values.output, text);
+    else writeFile("--output", values.output, text);
   } finally {
     finder.close();
   }
@@ -82,14 +82,4 @@ async function tableOf(
   if (dropped.length === 0) return text;
   const names = dropped.map((i) => spec.names[i]).join(", ");
   return `${text}Left out for want of room: ${names}; --columns chooses, --format csv has all.\n`;
-}
-
-function writeFile(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new UserError(`--output: cannot write '${path}': ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
 }

@@ -8,6 +8,7 @@ export {
   type LaunchedServer,
   type LaunchIo,
   type ServerSpec,
+  spawnSupervised,
 } from "./server.ts";
 export { supervise } from "./supervise.ts";
 export { freePort } from "./ports.ts";

@@ -1,5 +1,5 @@
 /** Starts a server as a child process, waits until it answers, watches it, and ends it. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
 import { constants } from "node:os";
 import { runtime } from "../runtime/index.ts";
 import { UserError } from "../user-error.ts";
@@ -73,12 +73,7 @@ export async function launchServer(spec: ServerSpec, io: LaunchIo): Promise<Laun
 /** @throws UserError if the log cannot be written. */
 export function startServer(spec: ServerSpec): StartedServer {
   const log = openLog(spec.logFile);
-  const [program, ...args] = [...runtime.selfCommand(), "supervise", ...spec.command];
-  const supervisor = spawn(program!, args, {
-    detached: true,
-    stdio: ["pipe", log.fd, log.fd],
-    env: { ...process.env, ...spec.environment },
-  });
+  const supervisor = spawnSupervised(spec.command, ["pipe", log.fd, log.fd], spec.environment);
   const ended = exitOf(supervisor).then((code) => {
     // It has left nothing behind, unless it was killed itself: then the group, which it led, is still there.
     send(-supervisor.pid!, "SIGKILL");
@@ -98,6 +93,23 @@ export function startServer(spec: ServerSpec): StartedServer {
   };
   const pid = (): number | null => descendants(supervisor.pid!)[0] ?? null;
   return { log, ended, pid, ready, crash: () => crashOf(ended, log), stop };
+}
+
+/**
+ * Starts a command that ends with us, however we end: under a supervisor, which leads a process group out of reach of the
+ * terminal's signals and holds the pipe.
+ */
+export function spawnSupervised(
+  command: readonly string[],
+  stdio: StdioOptions,
+  environment: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  const [program, ...args] = [...runtime.selfCommand(), "supervise", ...command];
+  return spawn(program!, args, {
+    detached: true,
+    stdio,
+    env: { ...process.env, ...environment },
+  });
 }
 
 function exitOf(child: ChildProcess): Promise<number> {

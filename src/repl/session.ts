@@ -222,9 +222,13 @@ export class Session {
     }
   }
 
+  lookUp(name: string): Command | undefined {
+    return this.commands.find((c) => c.name === name || c.aliases.includes(name));
+  }
+
   /** @throws UsageError with near names. */
   find(name: string): Command {
-    const found = this.commands.find((c) => c.name === name || c.aliases.includes(name));
+    const found = this.lookUp(name);
     if (found) return found;
     const names = this.commands.flatMap((c) => [c.name, ...c.aliases]);
     throw new UsageError(

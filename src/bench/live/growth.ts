@@ -1,4 +1,5 @@
 /** How a count grows: at what rate now, and how that changed. */
+import { mean } from "../statistics.ts";
 import type { Rates } from "./state.ts";
 
 const samplePeriodS = 0.5;
@@ -33,7 +34,7 @@ export class Growth {
   }
 
   rates(atS: number): Rates {
-    const now = mean(this.#history.slice(-samplesNow));
+    const now = this.#history.length === 0 ? 0 : mean(this.#history.slice(-samplesNow));
     return {
       now: rounded(now),
       mean: atS > 0 ? rounded(this.#count / atS) : 0,
@@ -41,9 +42,6 @@ export class Growth {
     };
   }
 }
-
-const mean = (values: readonly number[]): number =>
-  values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** What a reader sees of it, so that a state is short as text. */
 const rounded = (rate: number): number => Number(rate.toPrecision(4));

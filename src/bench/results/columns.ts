@@ -186,7 +186,7 @@ export function valueText(value: Value, { name, figure }: Column): string {
 const two = (part: number): string => String(part).padStart(2, "0");
 
 /** Local time to the minute. */
-function timeText(iso: string): string {
+export function timeText(iso: string): string {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return iso;
   const day = [time.getFullYear(), time.getMonth() + 1, time.getDate()].map(two).join("-");

@@ -43,12 +43,23 @@ export function overTimePoints(what: Counted, m: Measurements, slices: number): 
 
 export type CurveAxis = "rate" | "concurrency";
 
-const along: Readonly<Record<CurveAxis, (run: ListedRun) => number | null>> = {
-  rate: ({ saved }) => {
-    const rate = rateOf(saved.fields);
-    return rate === Infinity ? null : rate;
+/** Beyond this ratio of the largest to the smallest value, the axis is logarithmic. */
+export const logRatio = 12;
+
+export const curveAxes: Readonly<
+  Record<CurveAxis, { readonly label: string; of(run: Pick<ListedRun, "saved">): number | null }>
+> = {
+  rate: {
+    label: "request rate (req/s)",
+    of: ({ saved }) => {
+      const rate = rateOf(saved.fields);
+      return rate === Infinity ? null : rate;
+    },
   },
-  concurrency: ({ saved }) => numberOf(saved.fields, "max_concurrency"),
+  concurrency: {
+    label: "greatest concurrency",
+    of: ({ saved }) => numberOf(saved.fields, "max_concurrency"),
+  },
 };
 
 /** A figure over what the runs were varied by, a series for runs that differ in nothing else; means of repeated runs. */
@@ -57,15 +68,16 @@ export function figureCurves(
   axis: CurveAxis,
   runs: readonly ListedRun[],
 ): Points[] {
+  const along = curveAxes[axis].of;
   const varied = runs
-    .filter((run) => along[axis](run) !== null)
+    .filter((run) => along(run) !== null)
     .map((run) => {
       const { server: _, ...configuration } = configurationOf(run.saved.fields);
       const server = run.system === null ? {} : { server: run.system };
       return { run, configuration: { ...server, ...configuration } };
     });
   return seriesBy(varied, axis).flatMap(({ name, runs: members }) => {
-    const byX = Map.groupBy(members, ({ run }) => along[axis](run)!);
+    const byX = Map.groupBy(members, ({ run }) => along(run)!);
     const points = [...byX].flatMap(([x, same]) => {
       const values = same.flatMap(({ run }) => figureOfLine(figure, run.saved.fields) ?? []);
       return values.length === 0 ? [] : [{ x, y: mean(values) }];

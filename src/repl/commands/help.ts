@@ -45,7 +45,7 @@ function overview({ own, programCommands }: Session, columns: number): string {
 }
 
 function explained(session: Session, topic: string): string {
-  const command = session.commands.find((c) => c.name === topic || c.aliases.includes(topic));
+  const command = session.lookUp(topic);
   if (command) return session.help(command);
   if (Object.hasOwn(topics, topic)) return `${topics[topic]!.text.trim()}\n`;
   const names = [...session.commands.map(({ name }) => name), ...Object.keys(topics)];

@@ -1,4 +1,5 @@
 /** `set`, `sessions` and `exit`. */
+import { timeText } from "../../bench/results/columns.ts";
 import { defineCommand, type Command } from "../../commands/command.ts";
 import { restOf, switchFlag, textFlag, textListFlag } from "../../commands/flags.ts";
 import { tableText } from "../../terminal/table.ts";
@@ -81,7 +82,7 @@ export const sessionsCommand = (session: Session): Command =>
         .sessions()
         .map((one) => [
           `${one.name === session.name ? "*" : " "} ${one.name}`,
-          shortTime(one.last),
+          timeText(one.last),
           String(one.runs),
         ]);
       io.stdout(
@@ -95,14 +96,6 @@ export const sessionsCommand = (session: Session): Command =>
       return 0;
     },
   });
-
-const two = (part: number): string => String(part).padStart(2, "0");
-
-/** In local time, to the minute. */
-function shortTime(iso: string): string {
-  const at = new Date(iso);
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`;
-}
 
 export const exitCommand = (session: Session): Command =>
   defineCommand({

@@ -2,8 +2,9 @@
  * One command line of the session as a child process. It runs under the supervisor, so that it ends with the session
  * however that ends; what it writes comes through pipes and is kept in the job's log.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
+import { spawnSupervised } from "../../launch/index.ts";
 import { runtime } from "../../runtime/index.ts";
 import { LiveSplitter } from "./split.ts";
 
@@ -52,14 +53,11 @@ export class Job {
 
   constructor(spec: JobSpec) {
     this.spec = spec;
-    const [program, ...args] = [...runtime.selfCommand(), "supervise", ...runtime.selfCommand()];
     this.#log = createWriteStream(spec.logFile);
     this.#log.on("error", () => {}); // a full disk must not end the job
-    this.#child = spawn(program!, [...args, ...spec.argv], {
-      detached: true, // out of reach of the terminal's signals
-      stdio: ["pipe", "pipe", "pipe"],
-      env: { ...process.env, SERVEBENCH_LIVE: "1", COLUMNS: String(spec.columns) },
-    });
+    const command = [...runtime.selfCommand(), ...spec.argv];
+    const environment = { SERVEBENCH_LIVE: "1", COLUMNS: String(spec.columns) };
+    this.#child = spawnSupervised(command, ["pipe", "pipe", "pipe"], environment);
     this.pid = this.#child.pid ?? null;
     this.#child.stdin!.on("error", () => {});
     const read = [this.#readOutput(), this.#readErrors()];

@@ -43,6 +43,8 @@ export const sizeOf = (file: string): number =>
 
 export class ResultsOfJob {
   readonly #found = new Map<string, StoredRun>();
+  /** Of the result file, when its lines were last taken. */
+  #takenBytes = 0;
 
   readonly #store: Store;
   readonly #session: string;
@@ -59,12 +61,16 @@ export class ResultsOfJob {
 
   /** Result lines that have come since the last call, without records. @returns The new runs. */
   takeLines(): StoredRun[] {
-    return this.#lines().flatMap(({ text, fields }) => {
+    const bytes = sizeOf(this.#slip.outputFile);
+    if (bytes === this.#takenBytes) return [];
+    const fresh = this.#lines().flatMap(({ text, fields }) => {
       if (this.#found.has(text)) return [];
       const run = this.#add(fields, null);
       this.#found.set(text, run);
       return [run];
     });
+    this.#takenBytes = bytes;
+    return fresh;
   }
 
   /** All that is there, with records; the slip is thrown away. @returns Runs that were not told of before. */

@@ -101,7 +101,7 @@ export class JobTable {
 
   async #follow(job: Job, results: ResultsOfJob | null): Promise<void> {
     const look = setInterval(() => {
-      if (results) this.#tell(job, () => results.takeLines());
+      if (results) this.#tellNew(job, results);
     }, lookMs);
     await job.ended;
     clearInterval(look);
@@ -117,9 +117,9 @@ export class JobTable {
     this.#news.ended(job);
   }
 
-  #tell(job: Job, take: () => readonly StoredRun[]): void {
+  #tellNew(job: Job, results: ResultsOfJob): void {
     try {
-      const runs = take();
+      const runs = results.takeLines();
       if (runs.length > 0) this.#news.kept(job, runs);
     } catch {
       return; // the store may be busy or the disk full; what is left is tried again at the end

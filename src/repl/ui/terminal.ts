@@ -45,7 +45,7 @@ export class TerminalUi implements Ui {
     this.#stdout = stdout;
     this.colour = colour;
     const size = () => ({
-      columns: Math.max(2, stdout.columns || 80),
+      columns: this.columns,
       rows: Math.max(1, stdout.rows || 24),
     });
     this.#screen = new Screen((text) => void stdout.write(text), size);
@@ -87,7 +87,7 @@ export class TerminalUi implements Ui {
     switch (outcome.kind) {
       case "submit":
         this.#reader = null; // what follows is for the next prompt
-        this.#screen.keep({ ...shown, lines: shown.lines.slice(0) });
+        this.#screen.keep(shown);
         return { text: outcome.text, line: 1 };
       case "dropped":
         this.#screen.keep({

@@ -1,8 +1,8 @@
 /** How latency and throughput change with the rate or the concurrency, with error bars. */
 import { drawFigure, intervalOf, type Interval, seeded } from "../../compare/resample.ts";
+import { type CurveAxis, curveAxes } from "../../results/curves.ts";
 import { seriesBy } from "../../results/configuration.ts";
 import { type Figure, figureOf, parseFigure } from "../../results/figures.ts";
-import { numberOf, rateOf } from "../../results/lines.ts";
 import { mean } from "../../statistics.ts";
 import { repeated } from "../../statistics/student.ts";
 import type { Size } from "./chart.ts";
@@ -12,28 +12,7 @@ import type { ReportedRun } from "./runs.ts";
 
 const size: Size = { width: 440, height: 280 };
 
-/** What the runs were varied by. */
-interface Axis {
-  readonly part: "rate" | "concurrency";
-  readonly label: string;
-  readonly of: (run: ReportedRun) => number | null;
-}
-
-const axesTried: readonly Axis[] = [
-  {
-    part: "rate",
-    label: "request rate (req/s)",
-    of: ({ saved }) => {
-      const rate = rateOf(saved.fields);
-      return rate === Infinity ? null : rate;
-    },
-  },
-  {
-    part: "concurrency",
-    label: "greatest concurrency",
-    of: ({ saved }) => numberOf(saved.fields, "max_concurrency"),
-  },
-];
+const axesTried: readonly CurveAxis[] = ["rate", "concurrency"];
 
 /** Runs that differ in the axis only. */
 interface Series {
@@ -64,25 +43,22 @@ export interface Curves {
 /** One set for each of rate and concurrency that has at least two values. */
 export function curveCharts(runs: readonly ReportedRun[]): Curves[] {
   return axesTried.flatMap((axis): Curves[] => {
-    const varied = runs.filter((run) => axis.of(run) !== null);
-    if (new Set(varied.map(axis.of)).size < 2) return [];
-    const series = seriesOf(varied, axis);
+    const { label, of } = curveAxes[axis];
+    const varied = runs.filter((run) => of(run) !== null);
+    if (new Set(varied.map(of)).size < 2) return [];
+    const series = seriesBy(varied, axis).map((one, number) => ({ ...one, number }));
     const charts = panels.flatMap(
       ({ title, figures }) => panel(title, figures, series, axis) ?? [],
     );
-    return charts.length === 0 ? [] : [{ axis: axis.label, charts }];
+    return charts.length === 0 ? [] : [{ axis: label, charts }];
   });
-}
-
-function seriesOf(runs: readonly ReportedRun[], { part }: Axis): Series[] {
-  return seriesBy(runs, part).map((series, number) => ({ ...series, number }));
 }
 
 function panel(
   title: string,
   names: readonly string[],
   series: readonly Series[],
-  axis: Axis,
+  axis: CurveAxis,
 ): Markup | null {
   const curves = names
     .flatMap((name, i) => series.map((one) => curveOf(one, parseFigure(name), i > 0, axis)))
@@ -94,11 +70,11 @@ function panel(
     dashed: curve.dashed,
     points: curve.points,
   }));
-  return lineChart({ title, xLabel: axis.label, size, lines });
+  return lineChart({ title, xLabel: curveAxes[axis].label, size, lines });
 }
 
-function curveOf(series: Series, figure: Figure, dashed: boolean, axis: Axis): Curve {
-  const byX = Map.groupBy(series.runs, (run) => axis.of(run)!);
+function curveOf(series: Series, figure: Figure, dashed: boolean, axis: CurveAxis): Curve {
+  const byX = Map.groupBy(series.runs, (run) => curveAxes[axis].of(run)!);
   const points = [...byX].flatMap(([x, runs]): LinePoint[] => {
     const values = runs.flatMap(
       (run) => figureOf(figure, run.saved, run.records ?? undefined) ?? [],

@@ -1,5 +1,6 @@
 /** A chart of lines with dots at their points, error bars, and names at their ends. */
 import type { Interval } from "../../compare/resample.ts";
+import { logRatio } from "../../results/curves.ts";
 import { numberText } from "../../results/number-text.ts";
 import {
   axes,
@@ -41,9 +42,6 @@ export interface LineChart {
   /** From 0 if not given. */
   readonly logY?: boolean;
 }
-
-/** Beyond this ratio of the largest to the smallest x, its axis is logarithmic. */
-const logRatio = 12;
 
 export function lineChart(spec: LineChart): Markup {
   const { title, xLabel, size, lines } = spec;
