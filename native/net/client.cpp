@@ -265,7 +265,10 @@ class Worker {
       since_ = woken - looked < kWaitedNs ? woken_ : 0;
       woken_ = woken;
       if (ready > 0) receiver_.align();
-      for (int i = 0; i < ready; i++) handle(poller_.events[i], woken);
+      for (int i = 0; i < ready; i++) {
+        if (i > 0 && is_due()) send_due();  // many reads take longer than a send may be late
+        handle(poller_.events[i], woken);
+      }
       if (woken - checked_ > kSecond) check(woken);
     }
     give_up();
@@ -539,10 +542,13 @@ class Worker {
     auto tag = (uintptr_t)fd << 1 | 1;
     return idle_.push(fd) && poller_.change(fd, reinterpret_cast<void*>(tag), EPOLLIN);
   }
+  // The server has closed it; unless it was taken for a request since the event came, which then fails by itself.
   void close_idle(int fd) {
-    ::close(fd);
     for (int i = 0; i < idle_.count; i++) {
-      if (idle_[i] == fd) idle_[i] = idle_[--idle_.count];
+      if (idle_[i] != fd) continue;
+      idle_[i] = idle_[--idle_.count];
+      ::close(fd);
+      return;
     }
   }
 

@@ -4,6 +4,7 @@ import { Worker } from "node:worker_threads";
 export const workerEntries = {
   engine: "engine/worker.ts",
   tokenizer: "tokenizer/worker.ts",
+  keep: "repl/jobs/keep-worker.ts",
 } as const;
 
 /**

@@ -9,7 +9,8 @@ import type { Store, StoredRun } from "../../store/index.ts";
 import { UserError } from "../../user-error.ts";
 import { commit, version } from "../../version.ts";
 import { Job } from "./job.ts";
-import { ResultsOfJob, sizeOf } from "./results.ts";
+import { ResultsOfJob } from "./results.ts";
+import { sizeOf } from "./slip.ts";
 
 /** Where a session keeps what its jobs write. */
 export interface SessionPlace {
