@@ -10,7 +10,15 @@
 import { parseArgs } from "node:util";
 import { binary } from "../../test/support/binary.ts";
 import { header } from "./report.ts";
-import { figureRows, type Line, perSecond, Streams, tokens } from "./streams.ts";
+import {
+  figureHead,
+  figureNote,
+  figureRows,
+  type Line,
+  perSecond,
+  Streams,
+  tokens,
+} from "./streams.ts";
 
 const { values } = parseArgs({
   options: {
@@ -55,8 +63,8 @@ await streams.close();
 
 process.stdout.write(
   `# The cost of the live display\n\n${header("scripts/bench/live-cost")}\n\n` +
-    `Medians of ${rounds} rounds, and their ranges; ${perSecond * Number(values.seconds)} requests at ${perSecond} a second, ` +
+    `${rounds} rounds. ${figureNote} ${perSecond * Number(values.seconds)} requests at ${perSecond} a second, ` +
     `${tokens} tokens each in 10 s: 1000 streams. ${(drawn / rounds).toFixed(0)} frames a run were drawn.\n\n` +
-    "| figure | without | with | ratio | ratio of two without |\n|---|---|---|---|---|\n" +
+    figureHead +
     figureRows(off, on, again),
 );

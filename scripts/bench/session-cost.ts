@@ -12,7 +12,15 @@ import { median } from "../../src/bench/statistics.ts";
 import { binary } from "../../test/support/binary.ts";
 import { PseudoTerminal } from "../../test/support/pseudo-terminal.ts";
 import { header } from "./report.ts";
-import { figureRows, type Line, perSecond, Streams, tokens } from "./streams.ts";
+import {
+  figureHead,
+  figureNote,
+  figureRows,
+  type Line,
+  perSecond,
+  Streams,
+  tokens,
+} from "./streams.ts";
 
 const { values } = parseArgs({
   options: {
@@ -77,10 +85,10 @@ const sorted = keysMs.toSorted((a, b) => a - b);
 const p99 = sorted[Math.ceil(0.99 * sorted.length) - 1]!;
 process.stdout.write(
   `# The cost of the session\n\n${header("scripts/bench/session-cost")}\n\n` +
-    `Medians of ${rounds} rounds, and their ranges; ${perSecond * Number(values.seconds)} requests at ${perSecond} a second, ` +
+    `${rounds} rounds. ${figureNote} ${perSecond * Number(values.seconds)} requests at ${perSecond} a second, ` +
     `${tokens} tokens each in 10 s: 1000 streams. Without: \`bench\` from the shell; with: a job of a session in which a key ` +
     `is typed each ${keyMs} ms.\n\n` +
-    "| figure | without | with | ratio | ratio of two without |\n|---|---|---|---|---|\n" +
+    figureHead +
     figureRows(off, on, again) +
     `\nFrom a key to its sight, ${keysMs.length} keys: median ${median(keysMs).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ` +
     `greatest ${sorted.at(-1)!.toFixed(1)} ms.\n`,

@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import seedrandom from "seedrandom";
 import { median } from "../../src/bench/statistics.ts";
 import { binary } from "../../test/support/binary.ts";
 
@@ -70,30 +71,53 @@ export class Streams {
 /** Median and range. */
 export const spread = (sample: readonly number[]): string =>
   `${median(sample).toFixed(3)} (${Math.min(...sample).toFixed(3)} to ${Math.max(...sample).toFixed(3)})`;
-const ratios = (
-  of: readonly Line[],
-  to: readonly Line[],
-  figure: (line: Line) => number,
-): string =>
-  to.every((line) => figure(line) > 0)
-    ? spread(of.map((line, i) => figure(line) / figure(to[i]!)))
-    : "-";
 
-/** Rows of a Markdown table: figure, without, with, ratio, ratio of two without. */
+/** One round's figure: without, with, and without again. */
+type Round = readonly [off: number, on: number, again: number];
+const resamples = 10_000;
+
+/** A ratio of medians over the rounds, and its 95 % interval by the percentile bootstrap of the rounds. */
+function ratioText(rounds: readonly Round[], ratio: (rounds: readonly Round[]) => number): string {
+  if (!Number.isFinite(ratio(rounds))) return "-";
+  const random = seedrandom("rounds");
+  const pick = (): Round => rounds[Math.floor(random() * rounds.length)]!;
+  const ratios = Array.from({ length: resamples }, () => ratio(rounds.map(pick)));
+  ratios.sort((a, b) => a - b);
+  const at = (share: number): string => ratios[Math.floor(share * resamples)]!.toFixed(2);
+  return `${ratio(rounds).toFixed(2)} (${at(0.025)} to ${at(0.975)})`;
+}
+
+const without = (rounds: readonly Round[]): number[] =>
+  rounds.flatMap(([off, , again]) => [off, again]);
+const ratioOfWith = (rounds: readonly Round[]): number =>
+  median(rounds.map(([, on]) => on)) / median(without(rounds));
+const ratioOfTwoWithout = (rounds: readonly Round[]): number =>
+  median(rounds.map(([, , again]) => again)) / median(rounds.map(([off]) => off));
+
+export const figureHead =
+  "| figure | without | with | ratio | ratio of two without |\n|---|---|---|---|---|\n";
+
+/** What `figureRows` shows. */
+export const figureNote =
+  "Medians of the rounds' runs, each round one without, one with, one without again, and their ranges; ratios of medians with " +
+  "95 % intervals by bootstrap of the rounds.";
+
+/** Rows of a Markdown table under `figureHead`. */
 export const figureRows = (
   off: readonly Line[],
   on: readonly Line[],
   again: readonly Line[],
 ): string =>
   figures
-    .map(([name, figure]) =>
-      [
+    .map(([name, figure]) => {
+      const rounds = off.map((line, i): Round => [figure(line), figure(on[i]!), figure(again[i]!)]);
+      return [
         name,
-        spread(off.map(figure)),
+        spread(without(rounds)),
         spread(on.map(figure)),
-        ratios(on, off, figure),
-        ratios(again, off, figure),
-      ].join(" | "),
-    )
+        ratioText(rounds, ratioOfWith),
+        ratioText(rounds, ratioOfTwoWithout),
+      ].join(" | ");
+    })
     .map((row) => `| ${row} |\n`)
     .join("");
