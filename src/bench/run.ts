@@ -48,6 +48,8 @@ export interface BenchIo {
   readonly columns: number;
   /** Shows runs while they go on; null: nobody watches. */
   readonly live: LiveView | null;
+  /** A session keeps the results, and says where they are. */
+  readonly inSession?: boolean;
   /** Ends the run early; what was measured by then is kept and reported. */
   readonly signal: AbortSignal;
   /** Loads a tokenizer by path, hub id or preset. Throws an Error that says what is missing. */

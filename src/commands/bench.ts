@@ -288,7 +288,7 @@ function toOptions(values: FlagValues<typeof bench.flags>): BenchOptions {
 export async function benchIo(io: CommandIo, showsProgress = true): Promise<BenchIo> {
   const { resolveDatasetFile, resolveTokenizer } = await import("../hub/resolve.ts");
   const { loadTokenizer } = await import("../tokenizer/huggingface.ts");
-  const { liveViewOf } = await import("../bench/live/view.ts");
+  const { inSession, liveViewOf } = await import("../bench/live/view.ts");
   const live = showsProgress ? liveViewOf(process.stderr, process.env, io.stderr) : null;
   const beside = (write: CommandIo["stdout"]) => (text: string) => {
     live?.clear();
@@ -301,6 +301,7 @@ export async function benchIo(io: CommandIo, showsProgress = true): Promise<Benc
     ...user,
     stdout: beside(io.stdout),
     live,
+    inSession: inSession(process.env),
     loadTokenizer: async (name) => loadTokenizer(await resolveTokenizer(name, user)),
     fetchDataset: ({ repository, file }) => resolveDatasetFile(repository, file, user),
   };

@@ -346,7 +346,7 @@ function isFlag(flags: Flags, word: string): boolean {
   );
 }
 
-/** The flags of a command line that parses, each with its own words and under its full name. */
+/** The flags of a command line that parses, each with its own words and under its full name; words that belong to none are left out. */
 export function givenFlags(
   flags: Flags,
   argv: readonly string[],
@@ -354,6 +354,10 @@ export function givenFlags(
   const given: { name: string; words: readonly string[] }[] = [];
   for (let i = 0; i < argv.length;) {
     const word = argv[i]!;
+    if (!isFlag(flags, word)) {
+      i++;
+      continue;
+    }
     const equals = word.indexOf("=");
     const name = resolveFlag(
       flags,

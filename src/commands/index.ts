@@ -1,4 +1,4 @@
-/** The one command table: main, help and (later) the session and the generated docs read it. */
+/** The one command table: main, help, the session and the generated docs read it. */
 import type { Command } from "./command.ts";
 import { bench } from "./bench.ts";
 import { chat } from "./chat.ts";
@@ -14,7 +14,7 @@ import { report } from "./report.ts";
 import { reproduce } from "./reproduce.ts";
 import { results } from "./results.ts";
 import { serve } from "./serve.ts";
-import { sweep } from "./sweep.ts";
+import { searchCommand, sweep } from "./sweep.ts";
 import { table } from "./table.ts";
 import { superviseCommand } from "./supervise.ts";
 
@@ -22,6 +22,7 @@ export const commands: readonly Command[] = [
   serve,
   bench,
   sweep,
+  searchCommand,
   compare,
   report,
   reproduce,

@@ -1,4 +1,4 @@
-/** `servebench sweep`: a grid of runs, or the search for the greatest load that meets goals. */
+/** `servebench sweep`: a grid of runs; and `search`: the greatest load that meets goals, in each cell of a grid. */
 import { statSync } from "node:fs";
 import { baseUrlOf, type BenchOptions } from "../bench/options.ts";
 import { commandLine } from "../bench/command-line.ts";
@@ -6,7 +6,7 @@ import type { ServerChoice } from "../bench/loaded-server.ts";
 import type { Cell, SweepPlan, SweepRun } from "../bench/sweep/sweep.ts";
 import { UsageError, UserError } from "../user-error.ts";
 import { bench, benchIo, benchOptions } from "./bench.ts";
-import { defineCommand } from "./command.ts";
+import { defineCommand, type CommandIo } from "./command.ts";
 import {
   choiceFlag,
   commaListFlag,
@@ -15,6 +15,7 @@ import {
   intFlag,
   numberFlag,
   parseFlags,
+  required,
   switchFlag,
   textListFlag,
 } from "./flags.ts";
@@ -73,7 +74,7 @@ const sweepFlags = {
     },
   ),
   slo: textListFlag(
-    'A goal of --search, FIGURE<LIMIT in milliseconds: "ttft_p99<500", "tpot_mean<50", "e2e_p99<5s". May be repeated. error_rate<1% is always one, unless given.',
+    'A goal of the search, FIGURE<LIMIT in milliseconds: "ttft_p99<500", "tpot_mean<50", "e2e_p99<5s". May be repeated. error_rate<1% is always one, unless given.',
     { extension: true, placeholder: "GOAL" },
   ),
   "search-start": numberFlag("First value that the search tries.", {
@@ -107,6 +108,17 @@ const flags = { ...benchFlags, ...sweepFlags };
 const isOfSearch = (name: string): boolean => /^(?:search|slo|precision)/.test(name);
 type Values = FlagValues<typeof flags>;
 
+const gridGroup = {
+  title: "The grid",
+  names: Object.keys(sweepFlags).filter((name) => !isOfSearch(name)),
+};
+const searchGroup = { title: "The search", names: Object.keys(sweepFlags).filter(isOfSearch) };
+const runGroup = {
+  title: "Of each run, as servebench bench --help explains them",
+  names: Object.keys(benchFlags),
+  brief: true,
+};
+
 export const sweep = defineCommand({
   name: "sweep",
   summary: "a grid of runs, or the greatest load that meets goals",
@@ -131,21 +143,53 @@ export const sweep = defineCommand({
     },
   ],
   flags,
-  groups: [
-    { title: "The grid", names: Object.keys(sweepFlags).filter((name) => !isOfSearch(name)) },
-    { title: "The search", names: Object.keys(sweepFlags).filter(isOfSearch) },
+  groups: [gridGroup, searchGroup, runGroup],
+  run: carryOut,
+});
+
+const { search: _search, ...searchFlags } = flags;
+
+export const searchCommand = defineCommand({
+  name: "search",
+  summary: "the greatest rate or concurrency that meets goals",
+  description:
+    "Looks for the greatest request rate or number of requests under way at which the server still meets the goals (--slo): it doubles or " +
+    "halves, then bisects, and repeats runs (--repeats) whose 95 % interval holds a limit. The answer says how sure it is and what it took. " +
+    "Takes the flags of servebench bench; with lists of lengths, data sets or servers it searches in each of their cells. Each run " +
+    "appends its line to --output-file (sweep.jsonl), and one whose line is there is not done again. Exit code 3 if none meets the goals. " +
+    "The same as servebench sweep --search.",
+  examples: [
     {
-      title: "Of each run, as servebench bench --help explains them",
-      names: Object.keys(benchFlags),
-      brief: true,
+      line: 'servebench search rate --dataset-name random-ids --slo "ttft_p99<500" --slo "tpot_p99<50" --repeats 3',
+      says: "the greatest rate with both goals met, 1000 requests a run",
+    },
+    {
+      line: 'servebench search concurrency --dataset-name random-ids --num-prompts 200 --slo "e2e_p99<5s" --lengths 128/32,512/32',
+      says: "how many users at a time, for short and for long prompts",
     },
   ],
-  run: async (values, io, argv) => {
-    const plan = await planOf(values, argv);
-    const { sweep: carryOut } = await import("../bench/sweep/sweep.ts");
-    return carryOut(plan, await benchIo(io, !values.disableTqdm), values.dryRun);
+  words: {
+    axis: required(
+      choiceFlag("What to look for: the greatest rate, or the greatest concurrency.", [
+        "rate",
+        "concurrency",
+      ]),
+    ),
   },
+  flags: searchFlags,
+  groups: [
+    { ...searchGroup, names: searchGroup.names.filter((name) => name in searchFlags) },
+    gridGroup,
+    runGroup,
+  ],
+  run: (values, io, argv) => carryOut({ ...values, search: values.axis }, io, argv),
 });
+
+async function carryOut(values: Values, io: CommandIo, argv: readonly string[]): Promise<number> {
+  const plan = await planOf(values, argv);
+  const { sweep: run } = await import("../bench/sweep/sweep.ts");
+  return run(plan, await benchIo(io, !values.disableTqdm), values.dryRun);
+}
 
 function positive(text: string): number {
   const value = text === "inf" ? Infinity : Number(text);
@@ -206,11 +250,11 @@ function check(values: Values): void {
     );
   }
   if (search !== null && slo.length === 0) {
-    throw new UsageError('--search needs a goal: --slo "ttft_p99<500"');
+    throw new UsageError('a search needs a goal: --slo "ttft_p99<500"');
   }
   if ((search === "rate" && rates) || (search === "concurrency" && concurrencies)) {
     throw new UsageError(
-      `--search ${search} chooses the values itself; leave the list of them out`,
+      `the search for a ${search} chooses the values itself; leave the list of them out`,
     );
   }
   if (servers.length > 0 && values.baseUrl !== null) {

@@ -43,11 +43,3 @@ export function judged(name: string, value: string, advice: string | null): Find
 
 /** Text of a file of /proc or /sys; null where the kernel has none such. */
 export type ReadText = (path: string) => string | null;
-
-/** "12.3 GB" */
-export function bytesText(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const amount = bytes / 1000 ** power;
-  return `${amount.toFixed(power === 0 || amount >= 100 ? 0 : 1)} ${units[power]}`;
-}

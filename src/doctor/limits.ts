@@ -1,6 +1,7 @@
 /** What the operating system and a container allow. */
 import { availableParallelism } from "node:os";
-import { bad, bytesText, judged, ok, type Finding, type ReadText } from "./finding.ts";
+import { sizeText } from "../size-text.ts";
+import { bad, judged, ok, type Finding, type ReadText } from "./finding.ts";
 
 export function limitFindings(read: ReadText, cores: number = availableParallelism()): Finding[] {
   return [
@@ -103,7 +104,7 @@ function memoryLimit(read: ReadText): Finding {
   if (!(most < 2 ** 60)) return ok("memory limit", "none");
   const advice =
     used > 0.9 * most ? "nearly used up: the kernel will end what asks for more" : null;
-  return judged("memory limit", `${bytesText(most)}, ${bytesText(used)} in use`, advice);
+  return judged("memory limit", `${sizeText(most)}, ${sizeText(used)} in use`, advice);
 }
 
 function hugePages(text: string | null): Finding {

@@ -1,7 +1,8 @@
 /** Processors, memory and GPUs. */
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from "node:os";
 import type { GpuList } from "../launch/index.ts";
-import { bytesText, judged, ok, type Finding, type ReadText } from "./finding.ts";
+import { sizeText } from "../size-text.ts";
+import { judged, ok, type Finding, type ReadText } from "./finding.ts";
 
 /** What the kernels of the CPU backend can use, as /proc/cpuinfo spells it. */
 const features = [
@@ -56,7 +57,7 @@ function memoryFinding(read: ReadText): Finding {
   const free = available === undefined ? freemem() : Number(available) * 1024;
   return judged(
     "memory",
-    `${bytesText(free)} free of ${bytesText(totalmem())}`,
+    `${sizeText(free)} free of ${sizeText(totalmem())}`,
     free < leastMemory ? "preset:tiny and preset:135m fit; larger models need more" : null,
   );
 }
@@ -74,7 +75,7 @@ export function gpuFindings(list: GpuList | null): Finding[] {
     const { driver, source } = list;
     return ok(
       `GPU ${index}`,
-      `${name}, ${bytesText(memoryBytes)}${capability}, driver ${driver} (${source})`,
+      `${name}, ${sizeText(memoryBytes)}${capability}, driver ${driver} (${source})`,
     );
   });
 }

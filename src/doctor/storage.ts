@@ -2,7 +2,8 @@
 import { accessSync, constants, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { hubSettings, type Environment } from "../hub/settings.ts";
-import { bad, bytesText, judged, ok, type Finding } from "./finding.ts";
+import { sizeText } from "../size-text.ts";
+import { bad, judged, ok, type Finding } from "./finding.ts";
 
 export function storageFindings(dataFolder: string, environment: Environment): Finding[] {
   return [
@@ -26,7 +27,7 @@ function folderFinding(
   }
   const { bavail, bsize } = statfsSync(exists);
   const free = bavail * bsize;
-  const value = `${folder}${exists === folder ? "" : " (made when needed)"}, ${bytesText(free)} free`;
+  const value = `${folder}${exists === folder ? "" : " (made when needed)"}, ${sizeText(free)} free`;
   if (free < 1e7) return bad(name, value, elsewhere);
   return judged(name, value, free < wantedBytes ? elsewhere : null);
 }

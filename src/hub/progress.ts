@@ -1,4 +1,5 @@
 /** How a download is going: a line redrawn on a terminal, a plain line at each tenth elsewhere. */
+import { sizeText } from "../size-text.ts";
 import type { HubUser } from "./hub.ts";
 
 const periodMs = 200;
@@ -95,18 +96,6 @@ export function downloadText(
   ]
     .filter((part) => part !== "")
     .join("  ");
-}
-
-/** In decimal units, as disks and the Hub's pages have them. */
-export function sizeText(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let unit = 0;
-  let amount = Math.max(0, bytes);
-  while (amount >= 999.5 && unit < units.length - 1) {
-    amount /= 1000;
-    unit++;
-  }
-  return `${unit === 0 || amount >= 99.5 ? Math.round(amount) : amount.toFixed(1)} ${units[unit]}`;
 }
 
 function clockText(seconds: number): string {

@@ -69,7 +69,7 @@ export class Session {
     this.jobs = new JobTable({
       kept: (job, runs) => this.#tellKept(job, runs),
       ready: (id, line) => this.say(`[${id}] ${line}\n`),
-      ended: (job) => this.#tellEnded(job),
+      ended: (job, runs) => this.#tellEnded(job, runs),
     });
   }
 
@@ -355,7 +355,9 @@ export class Session {
     this.say(`[${job.spec.id}] kept as ${listOf(runs)}\n`);
   }
 
-  #tellEnded(job: Job): void {
+  #tellEnded(job: Job, runs: readonly StoredRun[]): void {
+    if (runs.length > 1)
+      this.say(`[${job.spec.id}] report ${rangeOf(runs)} makes a page of them\n`);
     if (job === this.#foreground || this.leaving) return;
     const line = `[${job.spec.id}] ${endText(job)}: ${job.spec.line}\n`;
     if (job.exitCode === 0) this.say(line);
@@ -371,6 +373,12 @@ export function endText({ exitCode: code, cancelled, startedAt, endedAt }: Job):
 }
 
 const listOf = (runs: readonly StoredRun[]): string => runs.map(({ label }) => label).join(", ");
+
+/** As commands take it: r2..r5. */
+const rangeOf = (runs: readonly StoredRun[]): string =>
+  runs.every(({ id }, i) => id === runs[0]!.id + i)
+    ? `${runs[0]!.label}..${runs.at(-1)!.label}`
+    : runs.map(({ label }) => label).join(" ");
 
 const countText = (count: number, noun: string): string =>
   count === 0 ? "" : `${count} ${noun}${count > 1 ? "s" : ""}`;

@@ -82,7 +82,7 @@ test("a sweep does its grid and the next call has nothing to do", async () => {
 }, 30_000);
 
 test("a search that nothing meets is exit code 3", async () => {
-  const line = `sweep --base-url ${fast} ${load} --num-prompts 20 --search concurrency --slo ttft_p50<5 --output-file n.jsonl`;
+  const line = `search concurrency --base-url ${fast} ${load} --num-prompts 20 --slo ttft_p50<5 --output-file n.jsonl`;
   const ended = await servebench(line);
   expect(ended.code, ended.stderr).toBe(3);
   expect(ended.stdout).toContain("No concurrency meets ttft_p50<5 and error_rate<1%, not even 1.");

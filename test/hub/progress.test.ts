@@ -1,6 +1,7 @@
 /** How downloads are told: lines without a terminal, a redrawn line on one. */
 import { expect, test } from "bun:test";
-import { DownloadProgress, downloadText, sizeText } from "../../src/hub/progress.ts";
+import { DownloadProgress, downloadText } from "../../src/hub/progress.ts";
+import { sizeText } from "../../src/size-text.ts";
 
 test("sizes", () => {
   const sizes = [0, 999, 1000, 99_499, 99_500, 999_499, 999_500, 1.5e9, 16.06e9, 141e9, 2e15];
@@ -15,7 +16,7 @@ test("sizes", () => {
     "1.5 GB",
     "16.1 GB",
     "141 GB",
-    "2000 TB",
+    "2.0 PB",
   ]);
 });
 

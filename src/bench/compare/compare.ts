@@ -8,7 +8,7 @@ import {
   sameLoad,
 } from "../results/configuration.ts";
 import { type Figure, figureOf, headlines, intervalOfLine } from "../results/figures.ts";
-import { allFailed, failureText, type SavedRun } from "../results/lines.ts";
+import { allFailed, failuresText, type SavedRun } from "../results/lines.ts";
 import type { Measurements } from "../measurements.ts";
 import { mean } from "../statistics.ts";
 import { studentCdf, studentQuantile } from "../statistics/student.ts";
@@ -216,7 +216,7 @@ function warningsOf(side: "A" | "B", { runs }: RunGroup): string[] {
     line === null ? `${side}, ${file}` : `${side}, line ${line} of ${file}`;
   return runs.flatMap((run) => {
     const found: string[] = [];
-    const failures = failureText(run.fields);
+    const failures = failuresText(run.fields);
     if (failures !== null) found.push(`${where(run)}: ${failures}`);
     if (run.fields["interrupted"] === true) found.push(`${where(run)}: interrupted.`);
     if (run.fields["valid"] === false || run.fields["invalid"]) {

@@ -22,6 +22,10 @@ export interface LiveStream {
 const periodMs = 100;
 const logPeriodMs = 10_000;
 
+/** Whether a session started this process: it shows the figures, and keeps the results under names of its own. */
+export const inSession = (env: Readonly<Record<string, string | undefined>>): boolean =>
+  env["SERVEBENCH_LIVE"] === "1";
+
 /**
  * What suits the stream. null: nobody is there to watch.
  * @param write Writes to the stream.
@@ -31,7 +35,7 @@ export function liveViewOf(
   env: Readonly<Record<string, string | undefined>>,
   write: (text: string) => void,
 ): LiveView | null {
-  if (env["SERVEBENCH_LIVE"] === "1") return new JsonStream(write);
+  if (inSession(env)) return new JsonStream(write);
   if (stream.isTTY === true && env["TERM"] !== "dumb") {
     return new TerminalBlock(periodMs, stream, terminalStyle(stream, env), write);
   }

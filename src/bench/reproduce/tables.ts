@@ -3,6 +3,7 @@ import { shellWord } from "../command-line.ts";
 import { columns } from "../report/columns.ts";
 import { rangeText, rateText } from "../report/table.ts";
 import { failuresOf, type Fields, numberOf, textOf } from "../results/lines.ts";
+import { markdown } from "../results/formats.ts";
 import { numberText } from "../results/number-text.ts";
 import { type Comparison, type Column, comparisonsOf } from "./comparison.ts";
 import { type Ledger, runCommand } from "./ledger.ts";
@@ -173,10 +174,7 @@ export function markdownText(plan: Plan, ledger: Ledger): string {
   ].join("\n\n");
 }
 
-const markdownLine = (cells: readonly string[]): string =>
-  `| ${cells.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |`;
-
 function markdownTable({ title, head, rows }: Table): string {
-  const rule = `|${head.map((_, i) => (i === 0 ? "---|" : "--:|")).join("")}`;
-  return [`## ${title}`, "", markdownLine(head), rule, ...rows.map(markdownLine)].join("\n");
+  const right = head.map((_, i) => i > 0);
+  return `## ${title}\n\n${markdown(head, rows, right).trimEnd()}`;
 }

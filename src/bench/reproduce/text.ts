@@ -1,5 +1,6 @@
 /** What a reproduction tells its user before it runs: the plan and its cost. */
 import { availableParallelism } from "node:os";
+import { sizeText } from "../../size-text.ts";
 import { serverText } from "../loaded-server.ts";
 import { columns } from "../report/columns.ts";
 import { numberOf } from "../results/lines.ts";
@@ -118,11 +119,4 @@ export function secondsText(seconds: number): string {
   if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min`;
   if (seconds < 48 * 3600) return `${(seconds / 3600).toFixed(1)} h`;
   return `${Math.round(seconds / 86_400)} days`;
-}
-
-function sizeText(bytes: number): string {
-  const units = ["KiB", "MiB", "GiB"];
-  let size = bytes / 1024;
-  for (; size >= 1000 && units.length > 1; units.shift()) size /= 1024;
-  return `${size.toFixed(1)} ${units[0]}`;
 }

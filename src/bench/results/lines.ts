@@ -148,7 +148,7 @@ export function failuresOf(
 export const allFailed = (fields: Fields): boolean => successesOf(fields) === 0;
 
 /** What to know of a run before its figures; null where all requests succeeded, as far as the line tells. */
-export function failureText(fields: Fields): string | null {
+export function failuresText(fields: Fields): string | null {
   if (allFailed(fields)) return "all requests failed.";
   const failures = failuresOf(fields);
   if (!failures || failures.failed === 0) return null;

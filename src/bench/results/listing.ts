@@ -13,7 +13,7 @@ import {
 } from "./columns.ts";
 import { parseFigure } from "./figures.ts";
 import { loadParts } from "./configuration.ts";
-import { failureText } from "./lines.ts";
+import { failuresText } from "./lines.ts";
 import { numberText } from "./number-text.ts";
 
 /** A run, or a group of runs that are told together. */
@@ -192,7 +192,7 @@ export function warnings({ rows }: Listing): string[] {
   return rows.flat().flatMap(({ name, saved: { fields } }) => {
     const reasons = Array.isArray(fields["invalid_reasons"]) ? fields["invalid_reasons"] : [];
     return [
-      ...(failureText(fields) === null ? [] : [`${name}: ${failureText(fields)}`]),
+      ...(failuresText(fields) === null ? [] : [`${name}: ${failuresText(fields)}`]),
       ...(fields["interrupted"] === true ? [`${name}: interrupted.`] : []),
       ...(fields["valid"] === false
         ? [

@@ -100,7 +100,7 @@ function valueOf(samples: readonly Sample[], { names, of }: Meaning): number | n
   return null;
 }
 
-export interface Spread {
+export interface Range {
   readonly min: number;
   readonly mean: number;
   readonly max: number;
@@ -110,7 +110,7 @@ export interface Spread {
 export interface Level {
   readonly before: number | null;
   /** Over the looks while the run went on. */
-  readonly during: Spread | null;
+  readonly during: Range | null;
   readonly after: number | null;
 }
 
@@ -138,7 +138,7 @@ export function summarize(
   const during = looks.slice(1, -1);
   const levels = mapKeys(gauges, (key): Level | null => {
     if (looks.every((look) => look.gauges[key] === null)) return null;
-    const spread = spreadOf(during.flatMap((look) => look.gauges[key] ?? []));
+    const spread = rangeOf(during.flatMap((look) => look.gauges[key] ?? []));
     return { before: first.gauges[key], during: spread, after: last.gauges[key] };
   });
   const grown = mapKeys(counters, (key) => growth(first.counters[key], last.counters[key]));
@@ -162,7 +162,7 @@ function mapKeys<K extends string, T>(
   return Object.fromEntries(Object.keys(keys).map((key) => [key, make(key as K)])) as Record<K, T>;
 }
 
-function spreadOf(values: readonly number[]): Spread | null {
+function rangeOf(values: readonly number[]): Range | null {
   if (values.length === 0) return null;
   const sum = values.reduce((total, value) => total + value, 0);
   return { min: Math.min(...values), mean: sum / values.length, max: Math.max(...values) };

@@ -61,7 +61,7 @@ export async function sweep(plan: SweepPlan, io: BenchIo, dryRun: boolean): Prom
     allFound &&= found;
   }
   if (!plan.search) io.stdout(sweepTable(plan));
-  io.stdout(reportCommand(plan));
+  if (!io.inSession) io.stdout(reportCommand(plan));
   if (io.signal.aborted) {
     io.stderr("Interrupted. The same command goes on with the run that was under way.\n");
     return exitCode.interrupted;

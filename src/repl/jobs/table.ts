@@ -35,7 +35,8 @@ export interface JobNews {
   kept(job: Job, runs: readonly StoredRun[]): void;
   /** A line that says where its server can be reached. */
   ready(id: number, line: string): void;
-  ended(job: Job): void;
+  /** @param runs All that the store has of it. */
+  ended(job: Job, runs: readonly StoredRun[]): void;
 }
 
 /** How often files are looked at for results of runs that are over. */
@@ -101,30 +102,33 @@ export class JobTable {
   }
 
   async #follow(job: Job, results: ResultsOfJob | null): Promise<void> {
+    const kept: StoredRun[] = [];
+    const tell = (runs: readonly StoredRun[]): void => {
+      kept.push(...runs);
+      if (runs.length > 0) this.#news.kept(job, runs);
+    };
     const look = setInterval(() => {
-      if (results) this.#tellNew(job, results);
+      if (results) tell(takenSoFar(results));
     }, lookMs);
     await job.ended;
     clearInterval(look);
     if (results) {
       try {
-        const runs = await results.takeAll();
-        if (runs.length > 0) this.#news.kept(job, runs);
+        tell(await results.takeAll());
       } catch (error) {
         job.complain(`its results could not be kept: ${(error as Error).message}`);
       }
     }
     job.finish();
-    this.#news.ended(job);
+    this.#news.ended(job, kept);
   }
+}
 
-  #tellNew(job: Job, results: ResultsOfJob): void {
-    try {
-      const runs = results.takeLines();
-      if (runs.length > 0) this.#news.kept(job, runs);
-    } catch {
-      return; // the store may be busy or the disk full; what is left is tried again at the end
-    }
+function takenSoFar(results: ResultsOfJob): readonly StoredRun[] {
+  try {
+    return results.takeLines();
+  } catch {
+    return []; // the store may be busy or the disk full; what is left is tried again at the end
   }
 }
 

@@ -21,7 +21,7 @@ import {
 import { Measurements, type Outcome } from "../../../src/bench/measurements.ts";
 import {
   failuresOf,
-  failureText,
+  failuresText,
   linesOf,
   parseFields,
   readResultFile,
@@ -327,7 +327,7 @@ describe("a run's line and its records", () => {
 
   test("short replies are told apart from failures in words", async () => {
     const { fields } = await unevenRun("0.2.13", false);
-    expect(failureText(fields)).toMatch(/^\d+ of 60 requests failed or came short; latencies are/);
+    expect(failuresText(fields)).toMatch(/^\d+ of 60 requests failed or came short; latencies are/);
   });
 });
 

@@ -1,7 +1,7 @@
 /** The report's tables: the runs and their figures, repeated runs together, where and how it was measured. */
 import { configurationText, groupRuns } from "../../results/configuration.ts";
 import { type Figure, figureOf, headlines, parseFigure } from "../../results/figures.ts";
-import { failuresOf, failureText, type Fields, textOf } from "../../results/lines.ts";
+import { failuresOf, failuresText, type Fields, textOf } from "../../results/lines.ts";
 import { numberText } from "../../results/number-text.ts";
 import { repeated } from "../../statistics/student.ts";
 import { type Markup, markup } from "./markup.ts";
@@ -69,7 +69,7 @@ function repeatedRow(figure: Figure, runs: readonly ReportedRun[]): Markup | nul
 /** What a reader must know before the figures. */
 export function warnings(runs: readonly ReportedRun[]): Markup | null {
   const found = runs.flatMap(({ name, saved: { fields } }) => {
-    const failures = failureText(fields);
+    const failures = failuresText(fields);
     return [
       ...(failures === null ? [] : [`${name}: ${failures}`]),
       ...(fields["interrupted"] === true
