@@ -37,7 +37,7 @@ const layers: Record<string, readonly string[]> = {
   runtime: [],
 };
 /** Leaves that every layer may import. */
-const leaves = ["version", "user-error", "nearest", "exit-code"];
+const leaves = ["version", "user-error", "nearest", "exit-code", "size-text"];
 
 function reachable(layer: string, seen = new Set<string>()): Set<string> {
   for (const next of layers[layer] ?? []) {

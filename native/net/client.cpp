@@ -266,7 +266,8 @@ class Worker {
       woken_ = woken;
       if (ready > 0) receiver_.align();
       for (int i = 0; i < ready; i++) {
-        if (i > 0 && is_due()) send_due();  // many reads take longer than a send may be late
+        // Many reads take longer than a send may be late. But where many are due at once, none is on time, and reads go on.
+        if (i > 0 && !more && is_due()) more = send_due();
         handle(poller_.events[i], woken);
       }
       if (woken - checked_ > kSecond) check(woken);
