@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { binary } from "../support/binary.ts";
 import { PlayedSession, runScript } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "servebench-script-"));
@@ -76,6 +77,23 @@ test("jobs of a script are waited for, and the exit code is theirs", async () =>
   expect(stderr).toMatch(/\[\d+\] failed after .* s \(exit code 1\)/);
   expect(code).toBe(1);
 });
+
+test("a search and a sweep keep their runs, and say how to see them", async () => {
+  const load =
+    "--dataset-name random-ids --random-input-len 8 --random-output-len 4 --num-prompts 20";
+  const text =
+    `launch command ${binary} mock --port {port} --ttft 5 --itl 1 --tokens 4\n` +
+    `sweep ${load} --tokenizer preset:tiny --rates 100,200\n` +
+    `search concurrency ${load} --tokenizer preset:tiny --slo ttft_p50<1s --search-max 2\n` +
+    "report r1..r2 -o page.html\n";
+  const { code, stdout, stderr } = await runScript(join(folder, "kept"), text, { cwd: folder });
+  expect(stderr).toBe("");
+  expect(stdout).toContain("report r1..r2 makes a page of them");
+  expect(stdout).not.toContain("The page:"); // of files that the session does not keep
+  expect(stdout).toContain("The greatest concurrency that meets ttft_p50<1s and error_rate<1%: 2");
+  expect(stdout).toContain("page.html: 2 runs");
+  expect(code).toBe(0);
+}, 60_000);
 
 const open = (env: Record<string, string>, columns = 80): PlayedSession =>
   new PlayedSession(home, ["--session", "terminal"], { cwd: folder, env, columns });

@@ -138,7 +138,7 @@ async function runOne(
   const live = inSeries(server.io.live, series);
   const quiet = { ...server, io: { ...server.io, live, stdout: () => {} } };
   const kept = await runAndKeep(quiet, { ...run.options, labels }, plan.outputFile, more);
-  if (kept) io.stdout(figuresText(kept.metrics));
+  if (kept) io.stdout(figuresText(kept));
   else if (!io.signal.aborted) io.stdout("No request succeeded, or the server did not last.\n");
   const crash = io.signal.aborted ? null : await server.crash();
   if (crash) throw crash;

@@ -1,5 +1,5 @@
 /** What a sweep tells its user: the plan, each run in a line, the table or the answer. */
-import type { Metrics } from "../metrics.ts";
+import type { LatencyName } from "../analysis/latencies.ts";
 import { columns } from "../report/columns.ts";
 import { commandLine } from "../command-line.ts";
 import { serverText } from "../loaded-server.ts";
@@ -7,6 +7,7 @@ import { figureOfLine, parseFigure } from "../results/figures.ts";
 import { readLedger } from "../results/ledger.ts";
 import { failuresOf } from "../results/lines.ts";
 import { numberText } from "../results/number-text.ts";
+import type { BenchRun } from "../run.ts";
 import type { Goal } from "./goals.ts";
 import type { Found, Tried } from "./search.ts";
 import type { SweepPlan, SweepRun } from "./sweep.ts";
@@ -35,16 +36,16 @@ export function planText({ servers, cells, outputFile, search }: SweepPlan): str
   ].join("\n");
 }
 
-export function figuresText({
-  completed,
-  outputThroughput,
-  ttft,
-  itl,
-  meanE2eLatencyMs,
-}: Metrics): string {
+/** What counts of a run, as the table has it. */
+export function figuresText({ analysis }: BenchRun): string {
+  const { outcomes, throughput, latencies } = analysis;
+  const ms = (name: LatencyName, percent: 50 | 99): string => {
+    const seconds = latencies[name]?.distribution.percentiles[percent] ?? null;
+    return numberText(seconds === null ? null : 1000 * seconds);
+  };
   return (
-    `${completed} requests, ${numberText(outputThroughput)} tok/s; TTFT median ${numberText(ttft.medianMs)}, ` +
-    `p99 ${numberText(ttft.p99Ms)} ms; ITL median ${numberText(itl.medianMs)} ms; E2E mean ${numberText(meanE2eLatencyMs)} ms\n`
+    `${outcomes.ok} requests, ${numberText(throughput.outputTokens.perS)} tok/s; TTFT p50 ${ms("ttft", 50)}, ` +
+    `p99 ${ms("ttft", 99)} ms; ITL p50 ${ms("itl", 50)} ms; E2E p50 ${ms("e2e", 50)} ms\n`
   );
 }
 
