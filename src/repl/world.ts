@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { presets } from "../hub/presets.ts";
+import { templates } from "../launch/index.ts";
 import type { World } from "./line/completion.ts";
 import type { Session } from "./session.ts";
 import { topics } from "./topics.ts";
@@ -13,6 +14,7 @@ export function worldOf(session: () => Session): World {
       return session().commands;
     },
     presets: Object.keys(presets),
+    kinds: templates.map(({ name: text, summary: says }) => ({ text, says })),
     servers: () =>
       session()
         .fleet.list()

@@ -24,6 +24,8 @@ export interface Completion {
 export interface World {
   readonly commands: readonly Command[];
   readonly presets: readonly string[];
+  /** Kinds of servers that `launch` knows, this program's own first. */
+  readonly kinds: readonly Candidate[];
   servers(): readonly string[];
   results(): readonly string[];
   jobs(): readonly string[];
@@ -74,8 +76,9 @@ function candidates(before: readonly string[], typed: string, world: World): Can
       world.commands.map(({ name: text, summary: says }) => ({ text, says })),
     );
   }
-  const command = world.commands.find((c) => c.name === name || c.aliases.includes(name));
-  if (!command) return [];
+  const named = world.commands.find((c) => c.name === name || c.aliases.includes(name));
+  if (!named) return [];
+  const command = withFlagsOfServer(named, rest, world);
   const { expected, wordsLeft } = walk(command, rest);
   if (expected) return valuesOf(expected.name, expected.flag, typed, world);
   const equals = typed.indexOf("=");
@@ -102,6 +105,14 @@ function candidates(before: readonly string[], typed: string, world: World): Can
   const word = wordsLeft[0];
   if (word) return valuesOf(word[0], word[1], typed, world);
   return typed === "" ? candidates(before, "--", world) : [];
+}
+
+/** `launch` hands on flags that it does not know; those of this program's own server can be named. */
+function withFlagsOfServer(command: Command, rest: readonly string[], world: World): Command {
+  const [, ...others] = world.kinds;
+  const ours = command.name === "launch" && !others.some(({ text }) => text === rest[0]);
+  const serve = ours && world.commands.find(({ name }) => name === "serve");
+  return serve ? { ...command, flags: { ...serve.flags, ...command.flags } } : command;
 }
 
 const known = (command: Command, written: string): string | null => {
@@ -149,14 +160,19 @@ function valuesOf(
   if (/JOB/.test(what)) return named(world.jobs());
   if (/SESSION/.test(what)) return named(world.sessions());
   if (/\bRUNS?\b/.test(what)) return named(world.results());
+  if (/KIND/.test(what)) return [...fitting(typed, world.kinds), ...models(typed, world)];
   if (/TOPIC/.test(what)) return named(world.topics());
   if (/SETTING/.test(what)) return named(world.settings());
   if (/MODEL/.test(what) || /^(model|model-path|tokenizer)$/.test(name)) {
-    const presets = named(world.presets.map((preset) => `preset:${preset}`));
-    return [...presets, ...(typed.startsWith("preset:") ? [] : paths(typed, world))];
+    return models(typed, world);
   }
   if (/FILE|FOLDER|PATH|DIR|\.\w+$|\.\.\.$/.test(what)) return paths(typed, world);
   return [];
+}
+
+function models(typed: string, world: World): Candidate[] {
+  const presets = world.presets.map((preset) => ({ text: `preset:${preset}` }));
+  return [...fitting(typed, presets), ...(typed.startsWith("preset:") ? [] : paths(typed, world))];
 }
 
 function paths(typed: string, world: World): Candidate[] {
