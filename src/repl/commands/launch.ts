@@ -1,8 +1,10 @@
 /** `launch [KIND] [MODEL] [flags]`: starts a server and makes it the one in use. */
+import { existsSync } from "node:fs";
 import { defineCommand, type Command, type CommandIo } from "../../commands/command.ts";
 import { intFlag, intsFlag, parseFlags, textFlag, type FlagValues } from "../../commands/flags.ts";
 import { serve } from "../../commands/serve.ts";
 import { templateNames, templates } from "../../launch/index.ts";
+import { nearest } from "../../nearest.ts";
 import { fit } from "../../terminal/width.ts";
 import { UsageError } from "../../user-error.ts";
 import type { Session } from "../session.ts";
@@ -26,6 +28,7 @@ const flags = {
   }),
 };
 type Values = FlagValues<typeof flags>;
+const kinds: readonly string[] = templateNames;
 
 export const launchCommand = (session: Session): Command => ({
   ...defineCommand({
@@ -71,12 +74,9 @@ function parse(argv: readonly string[]): Asked {
     // The words of a whole command line are its own.
     const over = kind === "command" && rest.length > 0;
     if (over || !Object.hasOwn(flags, name)) {
-      if (kind === null && !word.startsWith("-")) {
-        const named = (templateNames as readonly string[]).includes(word);
-        kind = named ? word : "servebench";
-        if (named) continue;
-      }
-      rest.push(word);
+      const isKind = kind === null && rest.length === 0 && kinds.includes(word);
+      if (isKind) kind = word;
+      else rest.push(word);
       continue;
     }
     own.push(word);
@@ -93,12 +93,22 @@ function parse(argv: readonly string[]): Asked {
   if (kind === "command") return { kind, model: null, values, args: rest };
   const model = rest[0] === undefined || rest[0].startsWith("-") ? null : rest[0];
   const args = model === null ? rest : rest.slice(1);
+  if (kind === null && model !== null) checkModel(model, args);
   return { kind: kind ?? "servebench", model, values, args: checked(kind, args) };
 }
 
 /** "0,1" is what CUDA_VISIBLE_DEVICES has taught people to write. */
 function splitGpus(word: string, all: readonly string[]): string[] {
   return all.includes("--gpus") && /^\d+(,\d+)+$/.test(word) ? word.split(",") : [word];
+}
+
+/** The first word is a kind if it is one, else our engine's model. @throws UsageError where it looks like a kind misspelt. */
+function checkModel(model: string, args: readonly string[]): void {
+  const near = nearest(model, kinds);
+  const isModel = /[/:.]/.test(model) || existsSync(model);
+  const wordFollows = args[0] !== undefined && !args[0].startsWith("-");
+  if (isModel || (near === "" && !wordFollows)) return;
+  throw new UsageError(`'${model}' is no kind of server${near}; there are ${kinds.join(", ")}`);
 }
 
 /** A mistake in our own engine's flags is told before it starts. */
