@@ -57,6 +57,7 @@ async function runReport(values: Values, io: CommandIo): Promise<number> {
   const page = reportPage(chosen.flat(), records, { title: values.title, now: new Date() });
   writeFile("--output", values.output, page);
   const size = (page.length / 1024).toFixed(0);
-  io.stdout(`${values.output}: ${chosen.flat().length} runs, ${size} KiB\n`);
+  const runs = chosen.flat().length;
+  io.stdout(`${values.output}: ${runs} run${runs > 1 ? "s" : ""}, ${size} KiB\n`);
   return 0;
 }

@@ -9,6 +9,7 @@ export function limitFindings(read: ReadText, cores: number = availableParalleli
     ports(read("/proc/sys/net/ipv4/ip_local_port_range") ?? ""),
     backlog(read("/proc/sys/net/core/somaxconn") ?? ""),
     cpuQuota(read, cores),
+    realTime(read("/proc/self/status") ?? "", read("/proc/self/limits") ?? ""),
     memoryLimit(read),
     hugePages(read("/sys/kernel/mm/transparent_hugepage/enabled")),
     governor(read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
@@ -94,6 +95,22 @@ function cpuQuota(read: ReadText, cores: number): Finding {
     `threads for ${cores} cores are stopped in turns, which shows in every tail latency: ` +
     `give the container whole cores (a cpuset), or serve --threads ${Math.max(1, Math.floor(share))}`;
   return judged(name, `${share.toFixed(2)} of ${cores} cores`, share < cores ? advice : null);
+}
+
+/** CAP_SYS_NICE of capabilities(7). */
+const mayRaise = 1n << 23n;
+
+/** The thread that sends goes before all others while it has times to keep, where it may. */
+function realTime(status: string, limits: string): Finding {
+  const name = "real-time priority";
+  const [, capabilities] = /^CapEff:\s+([0-9a-f]+)/m.exec(status) ?? [];
+  const [, most] = /^Max realtime priority\s+(\S+)/m.exec(limits) ?? [];
+  if (capabilities === undefined || most === undefined) return ok(name, "the kernel does not tell");
+  if ((BigInt(`0x${capabilities}`) & mayRaise) !== 0n || most !== "0") return ok(name, "allowed");
+  const advice =
+    "what else runs on the client's processors makes sends late: ulimit -r 1 for this user " +
+    "(limits.conf: rtprio), or docker run --cap-add SYS_NICE";
+  return judged(name, "not allowed", advice);
 }
 
 function memoryLimit(read: ReadText): Finding {

@@ -61,9 +61,28 @@ test.each([
     "warn huge pages",
     { "/sys/kernel/mm/transparent_hugepage/enabled": "always madvise [never]\n" },
   ],
+  [
+    "warn real-time priority",
+    {
+      "/proc/self/status": "CapEff:\t00000000a80425fb\n",
+      "/proc/self/limits": `${files(20_000)}Max realtime priority     0      0      \n`,
+    },
+  ],
   ["warn governor", { "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n" }],
 ])("%s", (fault, changed) => {
   expect(notOk(limits(changed))).toEqual([fault]);
+});
+
+const realTime = (capabilities: string, most: number): string =>
+  limits({
+    "/proc/self/status": `CapEff:\t${capabilities}\n`,
+    "/proc/self/limits": `${files(20_000)}Max realtime priority     ${most}      ${most}      \n`,
+  }).find(({ name }) => name === "real-time priority")!.value;
+
+test("real-time priority is had by capability or by limit", () => {
+  expect(realTime("00000000a80425fb", 0)).toBe("not allowed");
+  expect(realTime("00000000a80425fb", 1)).toBe("allowed");
+  expect(realTime("000001ffffffffff", 0)).toBe("allowed");
 });
 
 test("what a quota means for threads", () => {
