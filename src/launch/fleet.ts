@@ -57,11 +57,20 @@ export class Fleet {
   async launch(spec: FleetSpec, io: LaunchIo): Promise<FleetServer> {
     const template = templateOf(spec.template);
     checkArgs(template, spec);
-    const starting = this.#lastStart.then(() => this.#start(template, spec));
-    this.#lastStart = starting.catch(() => {});
-    const server = await starting;
-    await server.whenReady(io);
-    return server;
+    const lost = new Set<number>();
+    for (;;) {
+      const starting = this.#lastStart.then(() => this.#start(template, spec, lost));
+      this.#lastStart = starting.catch(() => {});
+      const server = await starting;
+      try {
+        await server.whenReady(io);
+        return server;
+      } catch (error) {
+        if (!foundItsPortTaken(server) || (spec.port ?? null) !== null || lost.size === portTries)
+          throw error;
+        lost.add(portOf(server));
+      }
+    }
   }
 
   /**
@@ -122,22 +131,27 @@ export class Fleet {
     return numbered(n);
   }
 
-  async #start(template: Template, spec: FleetSpec): Promise<StartedMember> {
+  /** @param lost Ports that were free until the server wanted them. */
+  async #start(
+    template: Template,
+    spec: FleetSpec,
+    lost: ReadonlySet<number>,
+  ): Promise<StartedMember> {
     const name = this.#freeName(spec.name ?? null, template.name);
-    const plan = await this.#plan(template, spec);
+    const plan = await this.#plan(template, spec, lost);
     const server = new StartedMember(name, plan, join(this.#folder, `${name}.log`));
     this.#servers.delete(name);
     this.#servers.set(name, server);
     return server;
   }
 
-  async #plan(template: Template, spec: FleetSpec): Promise<StartPlan> {
+  async #plan(template: Template, spec: FleetSpec, lost: ReadonlySet<number>): Promise<StartPlan> {
     const host = spec.host ?? "127.0.0.1";
     const spoken = template.name === "command" ? recognise(spec.args) : template;
     const asked = spec.port ?? (template.name === "command" ? portIn(spec.args) : null);
     if (asked !== null) await checkPort(host, asked);
     const starting = [...this.#servers.values()].filter(({ state }) => state !== "ended");
-    const taken = new Set(starting.map(({ baseUrl }) => Number(new URL(baseUrl).port)));
+    const taken = new Set([...starting.map(portOf), ...lost]);
     const port = asked ?? (await freePort(host, spoken.port, taken));
     const model = spec.model ?? template.defaultModel;
     const program = programOf(template, spec.program ?? null);
@@ -152,6 +166,15 @@ export class Fleet {
     };
   }
 }
+
+const portOf = ({ baseUrl }: FleetServer): number => Number(new URL(baseUrl).port);
+
+/** A free port that another program takes first is looked for anew so often. */
+const portTries = 3;
+
+/** As libc, Python, Node and Rust put it. */
+const foundItsPortTaken = (server: FleetServer): boolean =>
+  /address already in use|EADDRINUSE/i.test(server.log(50).join("\n"));
 
 /** @throws UsageError for words that the template gives itself, or that are missing. */
 function checkArgs(template: Template, { args, model, port }: FleetSpec): void {

@@ -252,6 +252,23 @@ test("a port that is taken: by whom", async () => {
   );
 });
 
+test("a free port that another program takes first is looked for anew, but not for ever", async () => {
+  const count = join(folder, "starts");
+  const refused = `echo x >> '${count}'; echo 'OSError: [Errno 98] Address already in use'; exit 1`;
+  const starts = (): number => readFileSync(count, "utf8").split("\n").length - 1;
+  const engine = [process.execPath, fake, "--host", "127.0.0.1", "--port"];
+  const once = `[ -e '${count}' ] || { ${refused}; }; exec ${engine.join(" ")} "$1"`;
+  const server = await fleet.launch(
+    { name: "second", template: "command", args: ["sh", "-c", once, "sh", "{port}"] },
+    io,
+  );
+  expect([server.state, starts()]).toEqual(["ready", 1]);
+  await fleet.stop("second");
+  const never = { name: "never", template: "command", args: ["sh", "-c", refused, "sh", "{port}"] };
+  expect((await failure(fleet.launch(never, io))).message).toMatch(/Address already in use/);
+  expect(starts()).toBe(1 + 4);
+});
+
 test("GPUs: chosen for the server alone; those that are not there are refused", async () => {
   const programs = join(folder, "gpus");
   await Bun.$`mkdir -p ${programs}`;
