@@ -85,13 +85,15 @@ test("a search and a sweep keep their runs, and say how to see them", async () =
     `launch command ${binary} mock --port {port} --ttft 5 --itl 1 --tokens 4\n` +
     `sweep ${load} --tokenizer preset:tiny --rates 100,200\n` +
     `search concurrency ${load} --tokenizer preset:tiny --slo ttft_p50<1s --search-max 2\n` +
-    "report r1..r2 -o page.html\n";
+    "report r1..r2 -o page.html\n" +
+    "plot cdf r2\n"; // of its records
   const { code, stdout, stderr } = await runScript(join(folder, "kept"), text, { cwd: folder });
   expect(stderr).toBe("");
   expect(stdout).toContain("report r1..r2 makes a page of them");
   expect(stdout).not.toContain("The page:"); // of files that the session does not keep
   expect(stdout).toContain("The greatest concurrency that meets ttft_p50<1s and error_rate<1%: 2");
   expect(stdout).toContain("page.html: 2 runs");
+  expect(stdout).toContain("TTFT of r2");
   expect(code).toBe(0);
 }, 60_000);
 

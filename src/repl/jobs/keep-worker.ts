@@ -2,6 +2,7 @@
  * Takes all results of a job that has ended into the store, with their records, which may be many megabytes: in a thread
  * of its own, since typing must wait neither for the compression nor for the disk.
  */
+import { once } from "node:events";
 import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { parentPort, workerData } from "node:worker_threads";
@@ -23,40 +24,51 @@ export type KeepReply =
 async function keep({ storePath, session, slip }: KeepTask): Promise<number[]> {
   const store = Store.open(storePath, () => {}); // the session, which has it open, has told what there was to tell
   try {
-    const ids: number[] = [];
-    for (const fields of new ResultLines(slip.outputFile, slip.outputFrom).take()) {
-      const recordsJsonl = await recordsOf(slip, textOf(fields, "started_at"));
-      ids.push(store.addRun({ ...runOf(session, slip, fields), recordsJsonl }).id);
-    }
-    return ids;
+    const records = await recordsByStart(slip);
+    return new ResultLines(slip.outputFile, slip.outputFrom).take().map((fields) => {
+      const recordsJsonl = records.get(textOf(fields, "started_at") ?? "") ?? null;
+      return store.addRun({ ...runOf(session, slip, fields), recordsJsonl }).id;
+    });
   } finally {
     store.close();
   }
 }
 
-/** The lines of one run, compressed; null if there are none. */
-async function recordsOf(
-  { recordsFile, recordsFrom }: Slip,
-  startedAt: string | null,
-): Promise<Uint8Array | null> {
-  if (recordsFile === null || !existsSync(recordsFile)) return null;
-  const gzip = createGzip({ level: 1 });
-  const parts: Buffer[] = [];
-  const zipped = (async () => {
-    for await (const part of gzip) parts.push(part as Buffer);
-  })();
-  const sign = startedAt === null ? null : `"startedAt":${JSON.stringify(startedAt)}`;
-  let count = 0;
-  for await (const line of createInterface({
-    input: createReadStream(recordsFile, { start: recordsFrom }),
-  })) {
-    if (sign !== null && !line.includes(sign) && line.includes('"startedAt"')) continue;
-    count++;
-    if (!gzip.write(`${line}\n`)) await new Promise((resolve) => gzip.once("drain", resolve));
+/** The records of each run, compressed, by when it began. */
+async function recordsByStart({ recordsFile, recordsFrom }: Slip) {
+  const runs = new Map<string, Compressor>();
+  if (recordsFile !== null && existsSync(recordsFile)) {
+    const input = createReadStream(recordsFile, { start: recordsFrom });
+    for await (const line of createInterface({ input })) {
+      const [, startedAt] = /"startedAt":"([^"]*)"/.exec(line) ?? [];
+      if (startedAt === undefined) continue; // a killed job's last line, cut off
+      if (!runs.has(startedAt)) runs.set(startedAt, new Compressor());
+      await runs.get(startedAt)!.write(`${line}\n`);
+    }
   }
-  gzip.end();
-  await zipped;
-  return count === 0 ? null : Buffer.concat(parts);
+  const compressed = [...runs].map(
+    async ([startedAt, run]) => [startedAt, await run.end()] as const,
+  );
+  return new Map(await Promise.all(compressed));
+}
+
+class Compressor {
+  readonly #gzip = createGzip({ level: 1 });
+  readonly #parts: Buffer[] = [];
+
+  constructor() {
+    this.#gzip.on("data", (part: Buffer) => this.#parts.push(part));
+  }
+
+  async write(text: string): Promise<void> {
+    if (!this.#gzip.write(text)) await once(this.#gzip, "drain");
+  }
+
+  async end(): Promise<Uint8Array> {
+    this.#gzip.end();
+    await once(this.#gzip, "end");
+    return Buffer.concat(this.#parts);
+  }
 }
 
 const post = (reply: KeepReply): void => parentPort!.postMessage(reply);
