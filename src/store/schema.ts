@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { UserError } from "../user-error.ts";
+import { transaction } from "./transaction.ts";
 
 /** "sbn1": tells our files from other programs' ("PRAGMA application_id"). */
 const applicationId = 0x73626e31;
@@ -49,18 +50,15 @@ export const steps: readonly string[] = [
  * @throws UserError for a file of a newer program or of another one; it stays as it is.
  */
 export function migrate(db: DatabaseSync, path: string, known = steps): void {
-  if (schemaOf(db, path, known.length) === known.length) return;
-  db.exec("BEGIN IMMEDIATE");
-  try {
-    for (const step of known.slice(schemaOf(db, path, known.length))) db.exec(step);
+  const schema = (): number => schemaOf(db, path, known.length);
+  if (transaction(db, "DEFERRED", schema) === known.length) return;
+  transaction(db, "IMMEDIATE", () => {
+    for (const step of known.slice(schema())) db.exec(step);
     db.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${known.length}`);
-    db.exec("COMMIT");
-  } catch (error) {
-    if (db.isTransaction) db.exec("ROLLBACK");
-    throw error;
-  }
+  });
 }
 
+/** To be called in a transaction: another process may be at it. */
 function schemaOf(db: DatabaseSync, path: string, newest: number): number {
   const pragma = (name: string) => Number(db.prepare(`PRAGMA ${name}`).get()![name]);
   const [id, version] = [pragma("application_id"), pragma("user_version")];

@@ -6,6 +6,7 @@ import { UserError } from "../user-error.ts";
 import { openDatabase } from "./database.ts";
 import { explained } from "./errors.ts";
 import { fromJson, toJson } from "./json.ts";
+import { transaction } from "./transaction.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -261,18 +262,7 @@ export class Store {
   }
 
   #transaction<T>(act: () => T): T {
-    return this.#explaining(() => {
-      this.#db.exec("BEGIN IMMEDIATE");
-      try {
-        const result = act();
-        this.#db.exec("COMMIT");
-        return result;
-      } catch (error) {
-        // A full disk has already ended it.
-        if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-        throw error;
-      }
-    });
+    return this.#explaining(() => transaction(this.#db, "IMMEDIATE", act));
   }
 
   #run(sql: string, values: readonly SQLInputValue[]) {
