@@ -7,30 +7,15 @@
  * A ratio is that of the same round; beside it stands that of the two runs without a display,
  * which is what the machine's own unrest makes of it.
  */
-import { parseArgs } from "node:util";
+import { mean } from "../../src/bench/statistics.ts";
 import { binary } from "../../test/support/binary.ts";
-import { header } from "./report.ts";
-import {
-  figureHead,
-  figureNote,
-  figureRows,
-  type Line,
-  perSecond,
-  Streams,
-  tokens,
-} from "./streams.ts";
-
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "20" },
-  },
-});
-const rounds = Number(values.rounds);
-const streams = await Streams.start(Number(values.seconds));
+import { type Line, measureCost, type Streams } from "./streams.ts";
 
 /** One run's result line, and how often the display was drawn. */
-async function bench(more: readonly string[]): Promise<{ line: Line; frames: number }> {
+async function bench(
+  streams: Streams,
+  more: readonly string[],
+): Promise<{ line: Line; frames: number }> {
   let frames = 0;
   await using terminal = new Bun.Terminal({
     cols: 100,
@@ -45,26 +30,23 @@ async function bench(more: readonly string[]): Promise<{ line: Line; frames: num
   return { line: streams.lastLine(), frames };
 }
 
-const off: Line[] = [];
-const on: Line[] = [];
-const again: Line[] = [];
-let drawn = 0;
-for (let round = 0; round < rounds; round++) {
-  process.stderr.write(`round ${round + 1} of ${rounds}\n`);
-  const without = await bench(["--disable-tqdm"]);
-  const shown = await bench([]);
-  if (without.frames > 0 || shown.frames === 0) throw new Error("the display is not as asked for");
-  off.push(without.line);
-  on.push(shown.line);
-  drawn += shown.frames;
-  again.push((await bench(["--disable-tqdm"])).line);
-}
-await streams.close();
-
-process.stdout.write(
-  `# The cost of the live display\n\n${header("scripts/bench/live-cost")}\n\n` +
-    `${rounds} rounds. ${figureNote} ${perSecond * Number(values.seconds)} requests at ${perSecond} a second, ` +
-    `${tokens} tokens each in 10 s: 1000 streams. ${(drawn / rounds).toFixed(0)} frames a run were drawn.\n\n` +
-    figureHead +
-    figureRows(off, on, again),
+const drawn: number[] = [];
+const page = await measureCost(
+  "The cost of the live display",
+  "scripts/bench/live-cost",
+  {
+    without: async (streams) => {
+      const { line, frames } = await bench(streams, ["--disable-tqdm"]);
+      if (frames > 0) throw new Error("the display was drawn");
+      return line;
+    },
+    with: async (streams) => {
+      const { line, frames } = await bench(streams, []);
+      if (frames === 0) throw new Error("the display was not drawn");
+      drawn.push(frames);
+      return line;
+    },
+  },
+  () => `${mean(drawn).toFixed(0)} frames a run were drawn.`,
 );
+process.stdout.write(page);

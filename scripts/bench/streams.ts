@@ -1,17 +1,19 @@
 /**
- * A thousand streams from `servebench mock`, and what of a run's result line tells how exact it was: what live-cost and
- * session-cost have in common.
+ * What live-cost and session-cost have in common: a thousand streams from `servebench mock`, runs in rounds without and with
+ * what may cost something, and a table of what tells how exact they were.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import seedrandom from "seedrandom";
 import { median } from "../../src/bench/statistics.ts";
 import { binary } from "../../test/support/binary.ts";
+import { header } from "./report.ts";
 
 /** Replies of ten seconds at this rate are 1000 streams. */
-export const perSecond = 100;
-export const tokens = 100;
+const perSecond = 100;
+const tokens = 100;
 
 export interface Line {
   readonly lag_p99_ms: number;
@@ -69,7 +71,7 @@ export class Streams {
 }
 
 /** Median and range. */
-export const spread = (sample: readonly number[]): string =>
+const spread = (sample: readonly number[]): string =>
   `${median(sample).toFixed(3)} (${Math.min(...sample).toFixed(3)} to ${Math.max(...sample).toFixed(3)})`;
 
 /** One round's figure: without, with, and without again. */
@@ -94,20 +96,8 @@ const ratioOfWith = (rounds: readonly Round[]): number =>
 const ratioOfTwoWithout = (rounds: readonly Round[]): number =>
   median(rounds.map(([, , again]) => again)) / median(rounds.map(([off]) => off));
 
-export const figureHead =
-  "| figure | without | with | ratio | ratio of two without |\n|---|---|---|---|---|\n";
-
-/** What `figureRows` shows. */
-export const figureNote =
-  "Medians of the rounds' runs, each round one without, one with, one without again, and their ranges; ratios of medians with " +
-  "95 % intervals by bootstrap of the rounds.";
-
-/** Rows of a Markdown table under `figureHead`. */
-export const figureRows = (
-  off: readonly Line[],
-  on: readonly Line[],
-  again: readonly Line[],
-): string =>
+/** Rows of a Markdown table. */
+const figureRows = (off: readonly Line[], on: readonly Line[], again: readonly Line[]): string =>
   figures
     .map(([name, figure]) => {
       const rounds = off.map((line, i): Round => [figure(line), figure(on[i]!), figure(again[i]!)]);
@@ -121,3 +111,46 @@ export const figureRows = (
     })
     .map((row) => `| ${row} |\n`)
     .join("");
+
+/** One run each, whose result line it gives. */
+export interface Ways {
+  without(streams: Streams): Promise<Line>;
+  with(streams: Streams): Promise<Line>;
+}
+
+/**
+ * Runs the rounds that the command line asks for: --rounds N, --seconds N.
+ * @param says A sentence below the heading, asked for when all is over.
+ * @returns A page of Markdown.
+ */
+export async function measureCost(
+  title: string,
+  script: string,
+  ways: Ways,
+  says: () => string,
+): Promise<string> {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: "5" },
+      seconds: { type: "string", default: "20" },
+    },
+  });
+  const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
+  const streams = await Streams.start(seconds);
+  const [off, on, again]: [Line[], Line[], Line[]] = [[], [], []];
+  for (let round = 0; round < rounds; round++) {
+    process.stderr.write(`round ${round + 1} of ${rounds}\n`);
+    off.push(await ways.without(streams));
+    on.push(await ways.with(streams));
+    again.push(await ways.without(streams));
+  }
+  await streams.close();
+  return (
+    `# ${title}\n\n${header(script)}\n\n` +
+    `${rounds} rounds. Medians of the rounds' runs, each round one without, one with, one without again, and their ranges; ratios of ` +
+    `medians with 95 % intervals by bootstrap of the rounds. ${perSecond * seconds} requests at ${perSecond} a second, ` +
+    `${tokens} tokens each in 10 s: 1000 streams. ${says()}\n\n` +
+    "| figure | without | with | ratio | ratio of two without |\n|---|---|---|---|---|\n" +
+    figureRows(off, on, again)
+  );
+}

@@ -24,19 +24,7 @@ const env = { ...process.env, SERVEBENCH_HOME: home, OPENAI_API_KEY: "sesame" } 
 const greedy = ["--temperature", "0", "--max-tokens", "6"];
 const figures = /^TTFT [\d.]+ ms, 6 tokens, ([\d.]+ tokens\/s, )?cut at its limit\n$/;
 
-async function piped(input: string, ...args: string[]) {
-  const child = Bun.spawn([binary, ...args], {
-    env,
-    stdin: new Blob([input]),
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { code: await child.exited, out, err };
-}
+const piped = (input: string, ...args: string[]) => run(args, { env, stdin: new Blob([input]) });
 
 test("one question, as words and from a pipe: the answer on stdout, its figures on stderr", async () => {
   const asked = await run(["chat", "why", "so", "--base-url", server.url, ...greedy], { env });
@@ -44,15 +32,19 @@ test("one question, as words and from a pipe: the answer on stdout, its figures 
   expect(asked.stdout).toMatch(/\S.*\n$/s);
   expect(asked.stderr).toMatch(figures);
   const same = await piped("why so", "chat", "--base-url", server.url, ...greedy);
-  expect(same).toEqual({ code: 0, out: asked.stdout, err: expect.stringMatching(figures) });
+  expect(same).toEqual({
+    code: 0,
+    stdout: asked.stdout,
+    stderr: expect.stringMatching(figures),
+  });
   const system = ["--system", "Answer in French."];
   const other = await piped("why so", "chat", "--base-url", server.url, ...system, ...greedy);
-  expect(other.out).not.toBe(asked.stdout);
+  expect(other.stdout).not.toBe(asked.stdout);
 });
 
 test("nothing asked, no server, a wrong key, a wrong address are told", async () => {
   const nothing = await piped("", "chat", "--base-url", server.url);
-  expect(nothing).toMatchObject({ code: 2, err: expect.stringContaining("nothing was asked") });
+  expect(nothing).toMatchObject({ code: 2, stderr: expect.stringContaining("nothing was asked") });
   const nobody = ["chat", "hi", "--base-url", "http://127.0.0.1:1"];
   expect(await run(nobody)).toMatchObject({
     code: 1,
@@ -125,9 +117,12 @@ test("Ctrl-D leaves", async () => {
 test("in the session it talks with the server in use, which gives the terminal back", async () => {
   const open = await startServer(["--model-path", "preset:tiny"]);
   const script = `use ${open.url}\nchat hello ${greedy.join(" ")}\n`;
-  const { code, out, err } = await piped(script, "repl");
-  expect({ code, err }).toEqual({ code: 0, err: expect.stringMatching(/TTFT .* ms, 6 tokens/) });
-  expect(out).toMatch(/\S/);
+  const { code, stdout, stderr } = await piped(script, "repl");
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: expect.stringMatching(/TTFT .* ms, 6 tokens/),
+  });
+  expect(stdout).toMatch(/\S/);
 
   const terminal = new PseudoTerminal([binary], { env });
   await terminal.enter(`use ${open.url}`);

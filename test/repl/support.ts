@@ -1,6 +1,6 @@
 /** Plays sessions of the built program: on a pseudo-terminal, or from a script. */
 import { readdirSync, readFileSync } from "node:fs";
-import { binary } from "../support/binary.ts";
+import { binary, run } from "../support/binary.ts";
 import { PseudoTerminal, type PseudoTerminalOptions } from "../support/pseudo-terminal.ts";
 import type { Ended } from "../support/run.ts";
 
@@ -37,23 +37,16 @@ export interface ScriptOptions {
 }
 
 /** `servebench repl < script`. */
-export async function runScript(
+export function runScript(
   home: string,
   script: string | Uint8Array<ArrayBuffer>,
   { cwd, env = {} }: ScriptOptions = {},
 ): Promise<Ended> {
-  const child = Bun.spawn([binary, "repl"], {
+  return run(["repl"], {
     ...(cwd === undefined ? {} : { cwd }),
     env: environment(home, env),
     stdin: new Blob([script]),
-    stdout: "pipe",
-    stderr: "pipe",
   });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { code: await child.exited, stdout, stderr };
 }
 
 /** What changes from run to run becomes #, and columns that follow from it one blank. */

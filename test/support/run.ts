@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Replaces the environment. */
   readonly env?: Record<string, string>;
+  /** What it reads on standard input; nothing if not given. */
+  readonly stdin?: Blob;
 }
 
 /** Unlike spawnSync, leaves this process free to serve what the program asks for. */
